@@ -1,1 +1,16 @@
+//! Other programs: the process wrapper, the redactor, and the pinned tools with their installer.
+//!
+//! Architecture invariant: this package opens no socket. Who wants a tool downloaded hands in a
+//! [`Download`].
 
+mod interrupt;
+mod process;
+mod redact;
+mod secret;
+
+pub use interrupt::Interrupt;
+pub use process::{
+    Cause, Command, CommandFailure, Daemon, Finished, Line, ProcessIdentity, Processes, Stream,
+};
+pub use redact::{RedactingWriter, Redactor, SHORTEST_SECRET};
+pub use secret::{REDACTED, Secret};

@@ -1,0 +1,179 @@
+//! Runs a child to its end: interrupts it once, kills it only when its time is over.
+
+use std::{
+    io,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{
+    Cause, Command, Stream,
+    command::Value,
+    output::{Sink, Tail},
+};
+
+/// How often a running child is looked at: what it printed, whether its time is over.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// How a command ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// One of the allowed exit codes.
+    pub code: i32,
+    pub duration: Duration,
+}
+
+pub(super) struct Limits {
+    pub(super) started: Instant,
+    pub(super) deadline: Option<Instant>,
+    pub(super) grace: Duration,
+}
+
+/// What was done to a child that should stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Nothing: it runs.
+    No,
+    /// It got its one SIGINT at this instant.
+    Interrupted { at: Instant, by_deadline: bool },
+    Killed { by_deadline: bool },
+}
+
+pub(super) fn to_the_end(command: &Command, sink: &mut Sink<'_>) -> anyhow::Result<Finished> {
+    command.register_secrets()?;
+    command.refuse_secret_arguments()?;
+    if !command.despite_interrupt && command.processes.interrupt().is_set() {
+        let cause = Cause::Interrupted { started: false, killed: false };
+        return Err(command.failure(cause).into());
+    }
+    sink.remark(&format!("$ {command}"))?;
+    let limits = command.limits();
+    let not_started = |error: &io::Error| command.failure(not_started(error));
+    let mut tails = [
+        Tail::new(Stream::Output).map_err(|error| not_started(&error))?,
+        Tail::new(Stream::Error).map_err(|error| not_started(&error))?,
+    ];
+    let handle = expression(command, &tails)
+        .and_then(|expression| expression.start())
+        .map_err(|error| not_started(&error))?;
+    let group = handle.pids().first().and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
+
+    let mut stop = Stop::No;
+    let status = loop {
+        let ended = handle.wait_timeout(LOOK);
+        let ended = ended.map_err(|error| command.failure(Cause::NotStarted(error.to_string())))?;
+        tails.iter_mut().try_for_each(|tail| tail.read(sink, ended.is_some()))?;
+        if let Some(output) = ended {
+            break output.status;
+        }
+        stop = stop_if_due(command, &limits, stop, group);
+    };
+    let duration = limits.started.elapsed();
+    sink.remark(&format!("-> {status} after {:.1} s", duration.as_secs_f64()))?;
+    match status.code() {
+        Some(code) if command.good_codes.contains(&code) => Ok(Finished { code, duration }),
+        _ => {
+            let mut failure = command.failure(cause(status, stop, &limits));
+            failure.tail = sink.into_tail();
+            Err(failure.into())
+        }
+    }
+}
+
+/// The next state of a running child. SIGINT is sent at most once, whoever asks for it.
+fn stop_if_due(command: &Command, limits: &Limits, stop: Stop, group: Option<Pid>) -> Stop {
+    let now = Instant::now();
+    let overdue = limits.deadline.is_some_and(|deadline| now >= deadline);
+    match stop {
+        Stop::No => {
+            let asked = !command.despite_interrupt && command.processes.interrupt().is_set();
+            if !asked && !overdue {
+                return Stop::No;
+            }
+            signal(group, Signal::INT);
+            Stop::Interrupted { at: now, by_deadline: !asked }
+        }
+        Stop::Interrupted { at, by_deadline } => {
+            let kill_from = limits.deadline.map(|deadline| deadline.max(at) + limits.grace);
+            if kill_from.is_none_or(|instant| now < instant) {
+                return stop;
+            }
+            signal(group, Signal::KILL);
+            Stop::Killed { by_deadline }
+        }
+        Stop::Killed { .. } => stop,
+    }
+}
+
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // The only way to fail is that it has just ended by itself.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+fn cause(status: ExitStatus, stop: Stop, limits: &Limits) -> Cause {
+    let limit = limits.deadline.map_or(Duration::ZERO, |deadline| deadline - limits.started);
+    match stop {
+        Stop::Interrupted { by_deadline: true, .. } => Cause::Deadline { limit, killed: false },
+        Stop::Killed { by_deadline: true } => Cause::Deadline { limit, killed: true },
+        Stop::Interrupted { .. } => Cause::Interrupted { started: true, killed: false },
+        Stop::Killed { .. } => Cause::Interrupted { started: true, killed: true },
+        Stop::No => match (status.code(), status.signal()) {
+            (Some(code), _) => Cause::Code(code),
+            (None, signal) => Cause::Signal(signal.unwrap_or_default()),
+        },
+    }
+}
+
+pub(super) fn not_started(error: &io::Error) -> Cause {
+    match error.kind() {
+        io::ErrorKind::NotFound => Cause::NotFound,
+        _ => Cause::NotStarted(error.to_string()),
+    }
+}
+
+/// The command for duct. The child leads a process group of its own, so that Ctrl-C in a terminal
+/// reaches it through us alone, once.
+fn expression(command: &Command, tails: &[Tail; 2]) -> io::Result<duct::Expression> {
+    #[expect(clippy::disallowed_methods, reason = "this is the process wrapper")]
+    let mut expression = duct::cmd(&command.program, &command.arguments)
+        .unchecked()
+        .stdout_file(tails[0].writer()?)
+        .stderr_file(tails[1].writer()?);
+    expression = match &command.input {
+        Some(input) => expression.stdin_bytes(input.clone()),
+        None => expression.stdin_null(),
+    };
+    let command = command.clone();
+    Ok(expression.before_spawn(move |child| {
+        set_up(&command, child);
+        child.process_group(0);
+        Ok(())
+    }))
+}
+
+/// What every child gets: environment, folder, user.
+pub(super) fn set_up(command: &Command, child: &mut std::process::Command) {
+    for (name, value) in &command.common_environment {
+        match value {
+            Some(value) => child.env(name, value),
+            None => child.env_remove(name),
+        };
+    }
+    for (name, value) in &command.shown_environment {
+        match value {
+            Value::Plain(value) => child.env(name, value),
+            Value::Secret(secret) => child.env(name, secret.expose()),
+        };
+    }
+    if let Some(directory) = &command.directory {
+        child.current_dir(directory);
+    }
+    if let Some((user, group)) = command.owner {
+        child.uid(user).gid(group);
+    }
+}
