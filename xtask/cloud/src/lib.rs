@@ -1,1 +1,26 @@
+//! The network edge: AWS, Kubernetes, GitHub and plain HTTP behind blocking functions.
+//!
+//! Architecture invariants: this is the only package that names their clients, and it owns the
+//! only asynchronous runtime, so that stages stay synchronous and can run on threads of their
+//! own. Nothing in here knows an environment, a stage or the sandbox: endpoints and credentials
+//! come with the environment variables that the caller passes. No function logs, and a secret
+//! leaves only as [`xtask_tools::Secret`].
 
+mod aws;
+mod github;
+mod http;
+mod kubernetes;
+mod runtime;
+mod wait;
+
+pub use aws::{
+    BucketReport, Cloud, CloudConfig, Emptied, Encryption, ExecCredential, Identity, Leftover,
+    Parameter, ParameterDescription, Written,
+};
+pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};
+pub use http::{Http, HttpConfig, Method, Response};
+pub use kubernetes::{
+    Applied, Cluster, ExternalSecretState, Finding, HelmRelease, JobReport, Kind, KubeconfigEntry,
+    Target, kinds, write_kubeconfig,
+};
+pub use wait::{DeadlineExceeded, Interrupted, Wait};
