@@ -1,0 +1,21 @@
+"""Serves the sandbox's AWS on loopback: `python -m sandbox_aws [port]` (0, the default, picks a port).
+
+Environment: SANDBOX_CONTROL_URL, the supervisor's control endpoint (see `control`).
+"""
+
+import os
+import sys
+
+# Moto reads these when it is imported. Managed policies: roles attach AWS's own. Validation wait: a
+# certificate is issued at once instead of after a minute.
+os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "0")
+# Moto makes AWS clients of its own in places; they must never look for real credentials.
+os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+
+from . import backup, budgets, ce, cloudwatch, ec2, eks, rds, server, sts  # noqa: E402
+
+PATCHED = (backup, budgets, ce, cloudwatch, ec2, eks, rds, sts)
+
+if __name__ == "__main__":
+    server.serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0)

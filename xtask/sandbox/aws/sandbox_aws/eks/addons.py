@@ -1,0 +1,94 @@
+"""EKS add-ons, which Moto lacks: they are recorded and active at once, and run nothing."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+from moto.eks import urls
+
+from ..patching import operation, routes
+from .support import Response, arn, cluster_of, finished_update, found, in_use
+
+#: What DescribeAddonVersions offers: one version, the same for each add-on.
+ADDON_VERSION = "v1.0.0-eksbuild.1"
+SETTINGS = ("addonVersion", "serviceAccountRoleArn", "configurationValues")
+
+
+@operation(Response)
+def create_addon(self) -> ActionResult:
+    cluster, name = cluster_of(self), self._get_param("addonName")
+    if name in cluster.addons:
+        raise in_use(cluster, "Addon already exists.")
+    addon: dict[str, Any] = {
+        "addonName": name,
+        "clusterName": cluster.name,
+        "status": "ACTIVE",
+        "addonVersion": ADDON_VERSION,
+        "health": {"issues": []},
+        "addonArn": arn(self, "addon", cluster.name, name, str(uuid.uuid4())),
+        "createdAt": utcnow(),
+        "modifiedAt": utcnow(),
+        "tags": self._get_param("tags") or {},
+    }
+    cluster.addons[name] = addon
+    _set(self, addon)
+    return ActionResult({"addon": addon})
+
+
+@operation(Response)
+def describe_addon(self) -> ActionResult:
+    return ActionResult({"addon": _addon(self)})
+
+
+@operation(Response)
+def list_addons(self) -> ActionResult:
+    return ActionResult({"addons": list(cluster_of(self).addons)})
+
+
+@operation(Response)
+def update_addon(self) -> ActionResult:
+    addon = _addon(self)
+    _set(self, addon)
+    addon["modifiedAt"] = utcnow()
+    return finished_update(cluster_of(self), "AddonUpdate")
+
+
+@operation(Response)
+def delete_addon(self) -> ActionResult:
+    addon = _addon(self)
+    del cluster_of(self).addons[addon["addonName"]]
+    return ActionResult({"addon": addon})
+
+
+@operation(Response)
+def describe_addon_versions(self) -> ActionResult:
+    """Asked for by `data.aws_eks_addon_version`, which on plain Moto hangs for minutes."""
+    kubernetes = self._get_param("kubernetesVersion")
+    fits = {"clusterVersion": kubernetes, "platformVersions": ["*"], "defaultVersion": True}
+    versions = [{"addonVersion": ADDON_VERSION, "compatibilities": [fits]}]
+    name = self._get_param("addonName")
+    return ActionResult({"addons": [{"addonName": name, "type": "networking", "addonVersions": versions}]})
+
+
+def _addon(request: Response) -> dict[str, Any]:
+    return found(cluster_of(request).addons, request._get_param("addonName"), "addon")
+
+
+def _set(request: Response, addon: dict[str, Any]) -> None:
+    for key in SETTINGS:
+        if request._get_param(key) is not None:
+            addon[key] = request._get_param(key)
+
+
+ADDONS = "clusters/(?P<name>[^/]+)/addons"
+routes(
+    urls,
+    Response,
+    f"{ADDONS}$",
+    f"{ADDONS}/(?P<addonName>[^/]+)$",
+    f"{ADDONS}/(?P<addonName>[^/]+)/update$",
+    "addons/supported-versions$",
+)
