@@ -1,6 +1,6 @@
 //! What a stage declares about itself. One static, ordered table of stages drives everything.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -41,6 +41,16 @@ pub enum Effect {
     Read,
     Write,
     Destructive,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destructive => "destructive",
+        })
+    }
 }
 
 /// How a stage is undone, for the documentation and for "what is left behind".

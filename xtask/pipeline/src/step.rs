@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::Serialize;
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
 
 use crate::{Effect, Output};
 
@@ -65,8 +66,19 @@ pub enum Preview {
     Check(String),
 }
 
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(line) => write!(f, "$ {line}"),
+            Self::Request(request) => write!(f, "requests {request}"),
+            Self::Wait(condition) => write!(f, "waits until {condition}"),
+            Self::Check(check) => write!(f, "checks {check}"),
+        }
+    }
+}
+
 /// How a step ended when it did not fail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "result", content = "detail")]
 pub enum Outcome {
     /// Something in the world is different now.
@@ -106,9 +118,14 @@ impl StepRun<'_> {
     /// Publishes the output of this stage; it replaces an earlier one of the same run.
     ///
     /// # Errors
-    /// When the value cannot be serialised or the journal cannot be written.
+    /// When it is the output of another stage, holds a secret or cannot be serialised, or when the
+    /// journal cannot be written.
     pub fn publish<T: Output>(&self, output: &T) -> anyhow::Result<()> {
-        self.host.publish(T::STAGE, serde_json::to_value(output)?)
+        let (stage, owner) = (self.stage, T::STAGE);
+        ensure!(stage == owner, "stage `{stage}` cannot publish the output of stage `{owner}`");
+        let value = serde_json::to_value(output);
+        let value = value.with_context(|| format!("failed to publish the output of `{stage}`"))?;
+        self.host.publish(stage, value)
     }
 
     /// The output of an earlier stage, of this run or of the last one that finished that stage.
@@ -118,7 +135,7 @@ impl StepRun<'_> {
     pub fn output<T: Output>(&self) -> anyhow::Result<T> {
         let value = self.host.output(T::STAGE)?;
         serde_json::from_value(value)
-            .map_err(|error| anyhow::anyhow!("output of stage `{}` is unreadable: {error}", T::STAGE))
+            .with_context(|| format!("the output of stage `{}` is unreadable", T::STAGE))
     }
 
     /// True once the person asked to stop; long waits end early with [`crate::Interrupted`].

@@ -1,0 +1,142 @@
+//! What happened, on disk: one append-only file of JSON lines a run, in one folder.
+//!
+//! Invariants: an entry is one line and is written in one call; an entry about a step that changes
+//! the world is on the disk before the step starts and before the next one starts; a file is never
+//! changed or removed; nothing that the redactor knows is written. A run that was killed leaves at
+//! most its last line unfinished, which readers ignore.
+
+mod entry;
+mod reader;
+mod record;
+mod writer;
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+pub use entry::{Entry, Recorded, StepResult};
+pub use record::{RunRecord, StageRecord, StepRecord};
+pub(crate) use writer::{Beginning, RunWriter};
+
+use crate::{Operation, Verdict};
+
+/// The folder with the files of all runs.
+#[derive(Clone)]
+pub struct Journal {
+    folder: PathBuf,
+    redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
+}
+
+impl Journal {
+    /// The folder is made with the first run.
+    #[must_use]
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), redact: Arc::new(str::to_owned) }
+    }
+
+    /// Every text that is written or reported passes `redact` first.
+    #[must_use]
+    pub fn redacting(mut self, redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        self.redact = Arc::new(redact);
+        self
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The runs of an environment, oldest first.
+    ///
+    /// # Errors
+    /// When the folder or a file cannot be read; the message names file and line.
+    pub fn runs(&self, environment: &str) -> anyhow::Result<Vec<RunRecord>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| self.cannot_read()),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry.with_context(|| self.cannot_read())?.path();
+            if path.extension().is_some_and(|extension| extension == "jsonl") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        let mut runs = Vec::new();
+        for file in files {
+            let record = reader::read(&file)?;
+            runs.extend(record.filter(|record| record.environment == environment));
+        }
+        Ok(runs)
+    }
+
+    /// The last run of an environment, whatever it did.
+    ///
+    /// # Errors
+    /// See [`Journal::runs`].
+    pub fn last_run(&self, environment: &str) -> anyhow::Result<Option<RunRecord>> {
+        Ok(self.runs(environment)?.pop())
+    }
+
+    /// The run that `--resume` goes on with: the last one of the environment, if it did not finish.
+    ///
+    /// # Errors
+    /// When there is nothing to resume; the message says why.
+    pub fn resumable(&self, environment: &str, operation: Operation) -> anyhow::Result<RunRecord> {
+        let Some(last) = self.last_run(environment)? else {
+            bail!("nothing to resume: `{environment}` has no run in `{}`", self.folder.display());
+        };
+        if last.operation != operation {
+            let id = &last.id;
+            bail!(
+                "nothing to resume: the last run of `{environment}` ({id}) was a {}",
+                last.operation
+            );
+        }
+        if last.verdict == Some(Verdict::Done) {
+            bail!(
+                "nothing to resume: the last {operation} of `{environment}` ({}) was finished",
+                last.id
+            );
+        }
+        Ok(last)
+    }
+
+    /// What `stage` published in the last run that finished it, unless it was taken back since.
+    ///
+    /// # Errors
+    /// See [`Journal::runs`].
+    pub fn latest_output(&self, environment: &str, stage: &str) -> anyhow::Result<Option<Value>> {
+        for run in self.runs(environment)?.into_iter().rev() {
+            let Some(record) = run.stages.get(stage) else { continue };
+            if run.operation == Operation::Destroy && !record.steps.is_empty() {
+                return Ok(None);
+            }
+            if record.is_finished() && record.output.is_some() {
+                return Ok(record.output.clone());
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn redact(&self, text: &str) -> String {
+        (self.redact)(text)
+    }
+
+    fn cannot_read(&self) -> String {
+        format!("failed to read the runs in `{}`", self.folder.display())
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
