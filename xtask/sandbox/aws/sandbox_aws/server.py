@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,7 +19,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from . import signatures
-from .faults import FaultInjector
+from .gate import Gate
 from .patching import around
 
 HOST = "127.0.0.1"
@@ -26,6 +27,7 @@ HOST = "127.0.0.1"
 ACCOUNT, PARTITION = "123456789012", "aws"
 #: Whose access key the sandbox hands out.
 USER = "sandbox"
+PARENT_CHECK_SECONDS = 0.5
 
 
 @around(DomainDispatcherApplication, "infer_service_region_host")
@@ -60,21 +62,35 @@ def make_access_key() -> tuple[str, str]:
 
 
 def serve(port: int) -> None:
-    """Serves until standard input ends. Says in one JSON line where, and with which key to call."""
+    """Serves until the supervisor is gone. Says in one JSON object where, and with which key to call:
+    in the file SANDBOX_READY_FILE when that is set, else on standard output."""
     # The access log would show presigned queries, which are credentials.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # An account whose requests are not to be checked against IAM policies, as Moto's default is.
-    application = FaultInjector(DomainDispatcherApplication(create_backend_app))
+    application = Gate(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, port, application, threaded=True)
     key, secret = make_access_key()
     started = {"port": server.port, "access_key_id": key, "secret_access_key": secret}
-    print(json.dumps(started), flush=True)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _announce(json.dumps(started))
+    supervisor = os.environ.get("SANDBOX_SUPERVISOR_PID")
+    if supervisor:
+        threading.Thread(target=_leave_with, args=(int(supervisor),), daemon=True).start()
     server.serve_forever()
 
 
-def _leave_with_parent() -> None:
-    """The supervisor holds the other end of standard input: it ends however the supervisor ended."""
-    while sys.stdin.buffer.read(4096):
-        pass
+def _announce(text: str) -> None:
+    path = os.environ.get("SANDBOX_READY_FILE")
+    if not path:
+        print(text, flush=True)
+        return
+    # Complete and private from its first moment on: a reader polls for its existence.
+    unfinished = path + ".unfinished"
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    os.replace(unfinished, path)
+
+
+def _leave_with(supervisor: int) -> None:
+    """A killed supervisor can stop nobody, but its children get another parent then."""
+    while os.getppid() == supervisor:
+        time.sleep(PARENT_CHECK_SECONDS)
     os._exit(0)

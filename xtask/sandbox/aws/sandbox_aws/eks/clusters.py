@@ -26,6 +26,7 @@ class Cluster(models.Cluster):
         self.updates: dict[str, dict[str, Any]] = {}
         self.access_config: dict[str, Any] = {"authenticationMode": "CONFIG_MAP"}
         self.upgrade_policy = {"supportType": "EXTENDED"}
+        self.zonal_shift_config = {"enabled": False}
         self.deletion_protection = False
         # Moto's issuer is one constant a process: the second environment's OIDC provider would clash.
         identifier = uuid.uuid5(uuid.NAMESPACE_DNS, self.arn).hex.upper()
@@ -88,8 +89,8 @@ def stop_the_kubernetes_api(original, self, name: str) -> Cluster:
 
 
 @around(Response, "create_cluster")
-def keep_access_and_upgrade_policy(original, self) -> ActionResult:
-    """Moto drops accessConfig and upgradePolicy, which the provider then wants to change for ever."""
+def keep_the_other_settings(original, self) -> ActionResult:
+    """Moto drops accessConfig, upgradePolicy and zonalShiftConfig: the provider would set them for ever."""
     result = original(self)
     cluster = cluster_of(self)
     asked = self._get_param("accessConfig") or {}
@@ -99,6 +100,7 @@ def keep_access_and_upgrade_policy(original, self) -> ActionResult:
         "bootstrapClusterCreatorAdminPermissions": bootstrap,
     }
     cluster.upgrade_policy = self._get_param("upgradePolicy") or cluster.upgrade_policy
+    cluster.zonal_shift_config = self._get_param("zonalShiftConfig") or cluster.zonal_shift_config
     cluster.deletion_protection = bool(self._get_param("deletionProtection"))
     if bootstrap:
         grant_creator(self, cluster)
@@ -125,6 +127,7 @@ def update_cluster_config(self) -> ActionResult:
     cluster.access_config.update(self._get_param("accessConfig") or {})
     cluster.logging = self._get_param("logging") or cluster.logging
     cluster.upgrade_policy = self._get_param("upgradePolicy") or cluster.upgrade_policy
+    cluster.zonal_shift_config = self._get_param("zonalShiftConfig") or cluster.zonal_shift_config
     if self._get_param("deletionProtection") is not None:
         cluster.deletion_protection = self._get_param("deletionProtection")
     return finished_update(cluster, "ConfigUpdate")

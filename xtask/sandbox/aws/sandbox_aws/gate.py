@@ -1,0 +1,75 @@
+"""WSGI middleware before Moto: planted faults, and errors in the form that each protocol expects.
+
+The supervisor sets the faults with `PUT /sandbox/faults`, the whole set at once; nothing survives a
+restart.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+from xml.sax.saxutils import escape
+
+FAULTS_PATH = "/sandbox/faults"
+#: How much of a traceback tells where Moto failed.
+FRAMES = 3
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Gate:
+    def __init__(self, application: Callable) -> None:
+        self.application = application
+        self.lock = threading.Lock()
+        self.throttled: frozenset[str] = frozenset()
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == FAULTS_PATH:
+            return self._set_faults(environ, start_response)
+        with self.lock:
+            throttled = self.throttled
+        if _service(environ) in throttled:
+            return _refuse(environ, start_response, "ThrottlingException", "Rate exceeded (sandbox fault)")
+        try:
+            return self.application(environ, start_response)
+        except Exception as error:
+            # As a server error it would be repeated for minutes, always with the same end.
+            frames = "".join(traceback.format_tb(error.__traceback__)[-FRAMES:])
+            request = f"{environ.get('REQUEST_METHOD')} {_service(environ)} {environ.get('PATH_INFO')}"
+            print(f"{request}: {error!r}\n{frames}", file=sys.stderr, flush=True)
+            return _refuse(environ, start_response, "SandboxFailure", f"the sandbox's AWS failed: {error!r}")
+
+    def _set_faults(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        asked = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        with self.lock:
+            self.throttled = frozenset(asked["throttled_services"])
+        start_response("204 No Content", [])
+        return []
+
+
+def _service(environ: dict[str, Any]) -> str | None:
+    """The service of a signed request, from its credential scope (key/date/region/service/aws4_request)."""
+    _, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    scope = credential.split(",")[0].split("/")
+    return scope[3] if len(scope) == 5 else None
+
+
+def _refuse(
+    environ: dict[str, Any], start_response: StartResponse, code: str, message: str
+) -> Iterable[bytes]:
+    if _service(environ) in ("s3", "route53"):
+        kind, body = "application/xml", _xml(code, message)
+    elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        kind, body = "text/xml", f"<ErrorResponse>{_xml(code, message)}<RequestId>sandbox</RequestId></ErrorResponse>"
+    else:
+        kind, body = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+    start_response("400 Bad Request", [("Content-Type", kind), ("x-amzn-ErrorType", code)])
+    return [body.encode()]
+
+
+def _xml(code: str, message: str) -> str:
+    return f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
