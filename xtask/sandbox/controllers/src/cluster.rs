@@ -1,0 +1,381 @@
+//! One cluster as its controllers see it: a client, the caches and the means to write.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::StreamExt;
+use futures::channel::mpsc;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
+use kube::runtime::controller::{Action, Config as ApplierConfig, applier};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::events::Recorder;
+use crate::faults::Faults;
+use crate::informer::{Informer, Kind};
+use crate::load_balancer::LoadBalancers;
+use crate::log::Log;
+
+/// The field manager of every controller but the kubelet and the add-ons.
+pub(crate) const MANAGER: &str = "kube-controller-manager";
+
+/// What the controllers of one cluster are told when they start.
+#[derive(Debug, Clone)]
+pub struct ClusterConfig {
+    /// The name of the cluster in EKS, e.g. `supabase-dev`.
+    pub name: String,
+    /// How to reach the cluster's API with the rights of its controllers.
+    pub kubernetes: kube::Config,
+    /// Where the AWS API of this cluster's account answers.
+    pub aws: AwsAccess,
+    /// A folder of this cluster alone: files of Pods, their logs, the controllers' log.
+    pub folder: PathBuf,
+    /// The folder that holds `psql` and `pg_isready`.
+    pub postgres_bin: PathBuf,
+    /// The load balancers of all clusters; the gateway reads it.
+    pub load_balancers: Arc<LoadBalancers>,
+    /// What was asked to go wrong.
+    pub faults: Arc<Faults>,
+}
+
+/// An AWS API with static credentials.
+#[derive(Clone)]
+pub struct AwsAccess {
+    /// The root of the API, e.g. `http://127.0.0.1:5000`.
+    pub endpoint: Url,
+    /// The region of the cluster.
+    pub region: String,
+    /// The access key's id.
+    pub access_key_id: String,
+    /// The access key's secret.
+    pub secret_access_key: String,
+}
+
+impl fmt::Debug for AwsAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsAccess")
+            .field("endpoint", &self.endpoint.as_str())
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The running controllers of a cluster share this.
+pub(crate) struct Cluster {
+    pub(crate) config: ClusterConfig,
+    pub(crate) client: Client,
+    pub(crate) log: Log,
+    pub(crate) events: Recorder,
+    pub(crate) namespaces: Arc<Informer<Namespace>>,
+    pub(crate) service_accounts: Arc<Informer<ServiceAccount>>,
+    pub(crate) config_maps: Arc<Informer<ConfigMap>>,
+    pub(crate) secrets: Arc<Informer<Secret>>,
+    pub(crate) claims: Arc<Informer<PersistentVolumeClaim>>,
+    pub(crate) storage_classes: Arc<Informer<StorageClass>>,
+    pub(crate) pods: Arc<Informer<Pod>>,
+    pub(crate) services: Arc<Informer<Service>>,
+    pub(crate) endpoint_slices: Arc<Informer<EndpointSlice>>,
+    pub(crate) deployments: Arc<Informer<Deployment>>,
+    pub(crate) replica_sets: Arc<Informer<ReplicaSet>>,
+    pub(crate) stateful_sets: Arc<Informer<StatefulSet>>,
+    pub(crate) daemon_sets: Arc<Informer<DaemonSet>>,
+    pub(crate) jobs: Arc<Informer<Job>>,
+    pub(crate) cron_jobs: Arc<Informer<CronJob>>,
+    pub(crate) autoscalers: Arc<Informer<HorizontalPodAutoscaler>>,
+    pub(crate) budgets: Arc<Informer<PodDisruptionBudget>>,
+    pub(crate) ingresses: Arc<Informer<Ingress>>,
+    pub(crate) ingress_classes: Arc<Informer<IngressClass>>,
+    pub(crate) network_policies: Arc<Informer<NetworkPolicy>>,
+}
+
+impl Cluster {
+    /// Connects to a cluster; nothing is read before `follow`.
+    pub(crate) fn connect(config: ClusterConfig) -> anyhow::Result<Arc<Self>> {
+        std::fs::create_dir_all(&config.folder)
+            .with_context(|| format!("failed to create `{}`", config.folder.display()))?;
+        let log = Log::open(&config.folder.join("controllers.log"))?;
+        let client = Client::try_from(config.kubernetes.clone())
+            .with_context(|| format!("failed to make a client of cluster {}", config.name))?;
+        let events = Recorder::new(client.clone(), log.clone());
+        Ok(Arc::new(Self {
+            namespaces: informer(&client),
+            service_accounts: informer(&client),
+            config_maps: informer(&client),
+            secrets: informer(&client),
+            claims: informer(&client),
+            storage_classes: informer(&client),
+            pods: informer(&client),
+            services: informer(&client),
+            endpoint_slices: informer(&client),
+            deployments: informer(&client),
+            replica_sets: informer(&client),
+            stateful_sets: informer(&client),
+            daemon_sets: informer(&client),
+            jobs: informer(&client),
+            cron_jobs: informer(&client),
+            autoscalers: informer(&client),
+            budgets: informer(&client),
+            ingresses: informer(&client),
+            ingress_classes: informer(&client),
+            network_policies: informer(&client),
+            config,
+            client,
+            log,
+            events,
+        }))
+    }
+
+    /// Starts all watches and returns once every cache is filled.
+    pub(crate) async fn follow(&self, tasks: &mut JoinSet<()>) {
+        macro_rules! follow {
+            ($($field:ident),* $(,)?) => {
+                $( tasks.spawn(self.$field.clone().follow(self.log.clone())); )*
+                $( self.$field.ready().await; )*
+            };
+        }
+        follow!(
+            namespaces,
+            service_accounts,
+            config_maps,
+            secrets,
+            claims,
+            storage_classes,
+            pods,
+            services,
+            endpoint_slices,
+            deployments,
+            replica_sets,
+            stateful_sets,
+            daemon_sets,
+            jobs,
+            cron_jobs,
+            autoscalers,
+            budgets,
+            ingresses,
+            ingress_classes,
+            network_policies,
+        );
+    }
+
+    /// The API of a namespaced kind.
+    pub(crate) fn api<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Creates `object` in `namespace` and tells the cache.
+    pub(crate) async fn create<K>(&self, informer: &Informer<K>, object: &K) -> kube::Result<K>
+    where
+        K: Kind + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
+    {
+        let api = self.api::<K>(&object.namespace().unwrap_or_default());
+        let created = api.create(&manager(MANAGER), object).await?;
+        informer.observe(&created);
+        Ok(created)
+    }
+
+    /// Deletes `object` if it is still the one that was seen. Already gone is fine.
+    pub(crate) async fn delete<K>(
+        &self,
+        informer: &Informer<K>,
+        object: &K,
+        how: &DeleteParams,
+    ) -> kube::Result<()>
+    where
+        K: Kind + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let api = self.api::<K>(&object.namespace().unwrap_or_default());
+        match api.delete(&object.name_any(), how).await {
+            Ok(futures::future::Either::Left(still_there)) => {
+                informer.observe(&still_there);
+                Ok(())
+            }
+            Ok(futures::future::Either::Right(_)) => {
+                informer.forget(object);
+                Ok(())
+            }
+            Err(error) if is_not_found(&error) => {
+                informer.forget(object);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the object as a whole (it carries the resourceVersion that it was read with).
+    pub(crate) async fn replace<K>(&self, informer: &Informer<K>, object: &K) -> kube::Result<K>
+    where
+        K: Kind + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
+    {
+        let api = self.api::<K>(&object.namespace().unwrap_or_default());
+        let written = api.replace(&object.name_any(), &manager(MANAGER), object).await?;
+        informer.observe(&written);
+        Ok(written)
+    }
+
+    /// Writes only the status.
+    pub(crate) async fn replace_status<K>(
+        &self,
+        informer: &Informer<K>,
+        object: &K,
+    ) -> kube::Result<()>
+    where
+        K: Kind + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
+    {
+        let api = self.api::<K>(&object.namespace().unwrap_or_default());
+        let written = api.replace_status(&object.name_any(), &manager(MANAGER), object).await?;
+        informer.observe(&written);
+        Ok(())
+    }
+}
+
+fn informer<K>(client: &Client) -> Arc<Informer<K>>
+where
+    K: Kind + Resource<DynamicType = ()>,
+{
+    Informer::new(Api::all(client.clone()), ())
+}
+
+/// Parameters of a write by `name`.
+pub(crate) fn manager(name: &str) -> PostParams {
+    PostParams { field_manager: Some(name.to_owned()), ..PostParams::default() }
+}
+
+pub(crate) fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Whether somebody else wrote first: the next reconciliation sees the new state.
+pub(crate) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+/// The list of objects that a controller still has to look at.
+pub(crate) struct Queue<K: Kind> {
+    informer: Arc<Informer<K>>,
+    sender: mpsc::UnboundedSender<ObjectRef<K>>,
+}
+
+impl<K: Kind> Queue<K> {
+    pub(crate) fn add(&self, namespace: &str, name: &str) {
+        let _ = self.sender.unbounded_send(self.informer.reference(namespace, name));
+    }
+
+    pub(crate) fn add_object(&self, object: &K) {
+        self.add(object.meta().namespace.as_deref().unwrap_or_default(), &object.name_any());
+    }
+
+    /// Adds every object of the kind that lives in `namespace`.
+    pub(crate) fn add_namespace(&self, namespace: &str) {
+        for object in self.informer.in_namespace(namespace) {
+            self.add_object(&object);
+        }
+    }
+
+    /// Adds every object of the kind.
+    pub(crate) fn add_all(&self) {
+        for object in self.informer.select(|_| true) {
+            self.add_object(&object);
+        }
+    }
+
+    /// Adds the controller of `object`, if it is of this queue's kind.
+    pub(crate) fn add_owner(&self, kind: &str, object: &ObjectMeta) {
+        if let Some(owner) = controller_of(object)
+            && owner.kind == kind
+        {
+            self.add(object.namespace.as_deref().unwrap_or_default(), &owner.name);
+        }
+    }
+}
+
+/// The owner that controls an object.
+pub(crate) fn controller_of(
+    meta: &ObjectMeta,
+) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference> {
+    meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+}
+
+/// Whether the object with `uid` controls the one with `meta`.
+pub(crate) fn is_controlled_by(meta: &ObjectMeta, uid: Option<&str>) -> bool {
+    controller_of(meta).is_some_and(|owner| Some(owner.uid.as_str()) == uid)
+}
+
+/// An error as the work loop wants it.
+#[derive(Debug)]
+struct Failure(anyhow::Error);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Runs `reconcile` for each object of `informer` that changes, and for each that is added to the
+/// returned queue: never twice at once for one object, again after an error.
+pub(crate) fn control<K, F, Fut>(
+    cluster: &Arc<Cluster>,
+    informer: &Arc<Informer<K>>,
+    tasks: &mut JoinSet<()>,
+    name: &'static str,
+    reconcile: F,
+) -> Arc<Queue<K>>
+where
+    K: Kind,
+    F: Fn(Arc<Cluster>, Arc<K>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = anyhow::Result<Option<Duration>>> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::unbounded();
+    let queue = Arc::new(Queue { informer: informer.clone(), sender });
+    let own = queue.clone();
+    informer.on_change(move |object| own.add_object(object));
+
+    let log = cluster.log.clone();
+    let work = applier(
+        move |object: Arc<K>, cluster: Arc<Cluster>| {
+            let work = reconcile(cluster, object);
+            Box::pin(async move {
+                match work.await {
+                    Ok(Some(after)) => Ok(Action::requeue(after)),
+                    Ok(None) => Ok(Action::await_change()),
+                    Err(error) => Err(Failure(error)),
+                }
+            })
+        },
+        move |object, error, _| {
+            let conflict = error.0.downcast_ref::<kube::Error>().is_some_and(is_conflict);
+            if !conflict {
+                log.line(&format!("{name} of {}: {error}", object.name_any()));
+            }
+            Action::requeue(Duration::from_millis(if conflict { 50 } else { 2000 }))
+        },
+        cluster.clone(),
+        informer.store(),
+        receiver.map(Ok::<_, std::convert::Infallible>),
+        ApplierConfig::default().debounce(Duration::from_millis(5)),
+    );
+    tasks.spawn(work.for_each(|_| futures::future::ready(())));
+    queue
+}
