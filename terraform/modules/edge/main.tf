@@ -1,0 +1,110 @@
+# Web application firewall in front of the load balancer; the ingress names it by its ARN.
+
+locals {
+  # In order of evaluation. Rules listed under `count` only count, because Supabase does by design what they look for.
+  managed_groups = {
+    AWSManagedRulesAmazonIpReputationList = { priority = 10, count = [] }
+    AWSManagedRulesKnownBadInputsRuleSet  = { priority = 20, count = [] }
+    # Uploads are larger than 8 KiB, and the database takes any text a user may write.
+    AWSManagedRulesCommonRuleSet = { priority = 30, count = ["SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericRFI_BODY", "NoUserAgent_HEADER"] }
+  }
+}
+
+resource "aws_wafv2_web_acl" "this" {
+  name        = var.name_prefix
+  description = "Public entrance of ${var.name_prefix}"
+  scope       = "REGIONAL"
+
+  default_action {
+    allow {}
+  }
+
+  rule {
+    name     = "rate-limit"
+    priority = 1
+
+    action {
+      block {}
+    }
+
+    statement {
+      rate_based_statement {
+        limit              = var.requests_per_5_minutes
+        aggregate_key_type = "IP"
+      }
+    }
+
+    visibility_config {
+      metric_name                = "${var.name_prefix}-rate-limit"
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = true
+    }
+  }
+
+  dynamic "rule" {
+    for_each = local.managed_groups
+
+    content {
+      name     = rule.key
+      priority = rule.value.priority
+
+      override_action {
+        none {}
+      }
+
+      statement {
+        managed_rule_group_statement {
+          vendor_name = "AWS"
+          name        = rule.key
+
+          dynamic "rule_action_override" {
+            for_each = rule.value.count
+
+            content {
+              name = rule_action_override.value
+
+              action_to_use {
+                count {}
+              }
+            }
+          }
+        }
+      }
+
+      visibility_config {
+        metric_name                = "${var.name_prefix}-${rule.key}"
+        cloudwatch_metrics_enabled = true
+        sampled_requests_enabled   = true
+      }
+    }
+  }
+
+  visibility_config {
+    metric_name                = var.name_prefix
+    cloudwatch_metrics_enabled = true
+    sampled_requests_enabled   = true
+  }
+}
+
+# AWS demands that the name begins with aws-waf-logs-.
+resource "aws_cloudwatch_log_group" "waf" {
+  name              = "aws-waf-logs-${var.name_prefix}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.log_kms_key_arn
+}
+
+resource "aws_wafv2_web_acl_logging_configuration" "this" {
+  resource_arn            = aws_wafv2_web_acl.this.arn
+  log_destination_configs = [aws_cloudwatch_log_group.waf.arn]
+
+  # Every request carries a key in one of these.
+  dynamic "redacted_fields" {
+    for_each = toset(["authorization", "apikey", "cookie"])
+
+    content {
+      single_header {
+        name = redacted_fields.value
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+output "vpc_id" {
+  description = "Id of the VPC."
+  value       = aws_vpc.this.id
+}
+
+output "zones" {
+  description = "Availability zones in use, sorted."
+  value       = local.zones
+}
+
+output "public_subnet_ids" {
+  description = "Public subnets by zone."
+  value       = { for zone, subnet in aws_subnet.public : zone => subnet.id }
+}
+
+output "node_subnet_ids" {
+  description = "Node subnets by zone."
+  value       = { for zone, subnet in aws_subnet.node : zone => subnet.id }
+}
+
+output "node_subnet_cidrs" {
+  description = "Address ranges of the node subnets by zone."
+  value       = local.node_cidrs
+}
+
+output "database_subnet_ids" {
+  description = "Database subnets by zone."
+  value       = { for zone, subnet in aws_subnet.database : zone => subnet.id }
+}
+
+output "node_security_group_id" {
+  description = "Security group that nodes carry beside the cluster's own."
+  value       = aws_security_group.node.id
+}
+
+output "nat_addresses" {
+  description = "Public addresses that the cluster's traffic leaves from, by zone."
+  value       = { for zone, address in aws_eip.nat : zone => address.public_ip }
+}
