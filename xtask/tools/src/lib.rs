@@ -3,14 +3,21 @@
 //! Architecture invariant: this package opens no socket. Who wants a tool downloaded hands in a
 //! [`Download`].
 
+mod download;
 mod interrupt;
 mod process;
 mod redact;
 mod secret;
+mod toolbox;
 
+pub use download::{Download, NoDownload};
 pub use interrupt::Interrupt;
 pub use process::{
     Cause, Command, CommandFailure, Daemon, Finished, Line, ProcessIdentity, Processes, Stream,
 };
 pub use redact::{RedactingWriter, Redactor, SHORTEST_SECRET};
 pub use secret::{REDACTED, Secret};
+pub use toolbox::{
+    Archive, Finding, FindingVerdict, Found, Origin, Platform, ProviderInstallation, Shape, Source,
+    Surroundings, TOOLS, Tool, Toolbox, Wheel, tool,
+};

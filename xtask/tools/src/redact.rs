@@ -246,7 +246,11 @@ fn base64_alignments(secret: &str) -> impl Iterator<Item = String> {
         [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)]
             .map(|text| text.get(from..to).unwrap_or_default().to_owned())
     };
-    (0..3).flat_map(encode).filter(|text| text.len() >= SHORTEST_ENCODED).collect::<Vec<_>>().into_iter()
+    (0..3)
+        .flat_map(encode)
+        .filter(|text| text.len() >= SHORTEST_ENCODED)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Everything but unreserved characters as `%XX`; a blank may also be written as `+` (forms).
@@ -346,7 +350,17 @@ mod tests {
     }
 
     fn url_encoded(text: &str) -> String {
-        text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else if b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+        text.bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else if b"-._~".contains(&byte) {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect()
     }
 
     proptest! {

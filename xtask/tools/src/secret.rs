@@ -69,7 +69,10 @@ mod tests {
     #[test]
     fn no_format_shows_it() {
         let secret = Secret::new("canary-7Yq");
-        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "<secret> <secret> Some(<secret>)");
+        assert_eq!(
+            format!("{secret} {secret:?} {:?}", Some(&secret)),
+            "<secret> <secret> Some(<secret>)"
+        );
         let error = serde_json::to_string(&secret).unwrap_err().to_string();
         assert_eq!(error, "a secret cannot be serialised");
         assert_eq!(secret.expose(), "canary-7Yq");

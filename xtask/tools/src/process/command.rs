@@ -272,7 +272,8 @@ impl Command {
             });
         }
         words.push(quoted(&self.program.to_string_lossy()).into_owned());
-        words.extend(self.arguments.iter().map(|word| quoted(&word.to_string_lossy()).into_owned()));
+        words
+            .extend(self.arguments.iter().map(|word| quoted(&word.to_string_lossy()).into_owned()));
         let line = words.join(" ");
         let line = match &self.directory {
             Some(directory) => format!("(cd {} && {line})", quoted(&directory.to_string_lossy())),
@@ -350,7 +351,10 @@ mod tests {
 
     #[test]
     fn words_are_quoted_only_where_a_shell_needs_it() {
-        assert_eq!(quoted("-var-file=environments/dev.tfvars"), "-var-file=environments/dev.tfvars");
+        assert_eq!(
+            quoted("-var-file=environments/dev.tfvars"),
+            "-var-file=environments/dev.tfvars"
+        );
         assert_eq!(quoted("two words"), "'two words'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted(""), "''");

@@ -46,8 +46,14 @@ impl CommandFailure {
     /// The last line that says something, preferably the one that calls itself an error.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        let lines = || self.tail.iter().rev().map(|line| line.trim().trim_start_matches(['│', '╷', '╵']).trim());
-        let is_error = |line: &&str| line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
+        let lines = || {
+            self.tail
+                .iter()
+                .rev()
+                .map(|line| line.trim().trim_start_matches(['│', '╷', '╵']).trim())
+        };
+        let is_error =
+            |line: &&str| line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
         lines().find(is_error).or_else(|| lines().find(|line| !line.is_empty()))
     }
 }
@@ -83,7 +89,9 @@ impl fmt::Display for CommandFailure {
             Cause::SecretArgument(position) => {
                 write!(f, "argument {position} of `{line}` holds a secret, so it was not started")?;
             }
-            Cause::UnreadableOutput(why) => write!(f, "the output of `{line}` is unreadable: {why}")?,
+            Cause::UnreadableOutput(why) => {
+                write!(f, "the output of `{line}` is unreadable: {why}")?
+            }
         }
         if let Some(reason) = self.reason() {
             write!(f, ": {reason}")?;

@@ -38,8 +38,13 @@ enum Stop {
     /// Nothing: it runs.
     No,
     /// It got its one SIGINT at this instant.
-    Interrupted { at: Instant, by_deadline: bool },
-    Killed { by_deadline: bool },
+    Interrupted {
+        at: Instant,
+        by_deadline: bool,
+    },
+    Killed {
+        by_deadline: bool,
+    },
 }
 
 pub(super) fn to_the_end(command: &Command, sink: &mut Sink<'_>) -> anyhow::Result<Finished> {

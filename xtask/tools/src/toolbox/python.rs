@@ -1,0 +1,104 @@
+//! Python environments of pinned, hashed packages.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Toolbox,
+    install::{create_folder, hexadecimal},
+};
+use crate::Command;
+
+/// The file that is written last: an environment without it is unfinished.
+const COMPLETE: &str = "complete";
+
+impl Toolbox {
+    /// The interpreter of an environment with exactly the packages of the `requirements` file
+    /// (each with its hash). It is made once for each content of the file; call further programs
+    /// of the packages with `-m`.
+    ///
+    /// # Errors
+    /// When there is no Python, a hash is wrong or missing, or a package cannot be fetched.
+    pub fn python_environment(&self, name: &str, requirements: &Path) -> anyhow::Result<PathBuf> {
+        let cannot = || format!("failed to read `{}`", requirements.display());
+        let content = fs::read(requirements).with_context(cannot)?;
+        let python = self.ensure("python")?;
+        let mut hash = Sha256::new();
+        hash.update(&content);
+        hash.update(python.version.to_string());
+        let digest = hexadecimal(&hash.finalize());
+        let place = self.folder.join("python").join(format!("{name}-{}", &digest[..12]));
+        let interpreter = place.join("bin/python");
+        if place.join(COMPLETE).exists() && interpreter.exists() {
+            return Ok(interpreter);
+        }
+        let _lock = self.lock(&format!("python-{name}"))?;
+        if place.join(COMPLETE).exists() && interpreter.exists() {
+            return Ok(interpreter);
+        }
+        (self.say)(&format!("installing the Python packages of {name}"));
+        self.make_environment(&place)?;
+        let install = self
+            .processes
+            .command(&interpreter)
+            .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"])
+            .args(["--require-hashes", "--requirement"])
+            .arg(requirements)
+            .purpose(&format!("install the Python packages of {name}"))
+            .log_to(place.join("install.log"))
+            .timeout(Duration::from_secs(1200));
+        install.run(&mut |line| {
+            if let Some(package) = line.text.strip_prefix("Collecting ") {
+                let package = package.split([' ', '=']).next().unwrap_or(package);
+                (self.say)(&format!("installing the Python packages of {name}: {package}"));
+            }
+        })?;
+        fs::write(place.join(COMPLETE), digest)
+            .with_context(|| format!("failed to finish `{}`", place.display()))?;
+        Ok(interpreter)
+    }
+
+    /// A command that begins with pip: the interpreter's own, or that of an environment made for
+    /// it where a system's Python comes without.
+    pub(super) fn pip(&self) -> anyhow::Result<Command> {
+        let python = self.ensure("python")?;
+        let own = self.processes.command(&python.path).args(["-m", "pip"]);
+        let asks = own.clone().arg("--version").timeout(Duration::from_secs(60));
+        if asks.run_quietly().is_ok() {
+            return Ok(own);
+        }
+        let place = self.folder.join("python/pip");
+        let interpreter = place.join("bin/python");
+        if !place.join(COMPLETE).exists() {
+            self.make_environment(&place)?;
+            fs::write(place.join(COMPLETE), "")?;
+        }
+        Ok(self.processes.command(interpreter).args(["-m", "pip"]))
+    }
+
+    /// An empty environment in place of whatever is there. It is made where it stays: scripts in
+    /// it name their interpreter by its full path.
+    fn make_environment(&self, place: &Path) -> anyhow::Result<()> {
+        if place.exists() {
+            fs::remove_dir_all(place).with_context(|| {
+                format!("failed to remove the unfinished `{}`", place.display())
+            })?;
+        }
+        create_folder(place.parent().unwrap_or(place))?;
+        let python = self.ensure("python")?;
+        self.processes
+            .command(&python.path)
+            .args(["-m", "venv"])
+            .arg(place)
+            .purpose("create a Python environment (Debian keeps what it needs in python3-venv)")
+            .timeout(Duration::from_secs(300))
+            .run_quietly()?;
+        Ok(())
+    }
+}
