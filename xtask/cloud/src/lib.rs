@@ -11,6 +11,7 @@ mod github;
 mod http;
 mod kubernetes;
 mod runtime;
+mod text;
 mod wait;
 
 pub use aws::{
@@ -18,7 +19,7 @@ pub use aws::{
     Parameter, ParameterDescription, Written,
 };
 pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};
-pub use http::{Http, HttpConfig, Method, Response};
+pub use http::{BODY_LIMIT, Http, HttpConfig, Method, Response};
 pub use kubernetes::{
     Applied, Cluster, ExternalSecretState, Finding, HelmRelease, JobReport, Kind, KubeconfigEntry,
     Target, kinds, write_kubeconfig,

@@ -1,0 +1,247 @@
+//! Where AWS is, who asks, and the clients that follow from it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, error::CredentialsError},
+};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use tokio::sync::Mutex;
+
+use super::error;
+use crate::{
+    http::client_builder,
+    runtime::{block_on, install_tls},
+};
+
+/// Where AWS is and who asks.
+#[derive(Clone, Default)]
+pub struct CloudConfig {
+    pub region: String,
+    /// Environment variables that win over those of the process. `AWS_ENDPOINT_URL` (also with a
+    /// service's name behind it), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+    /// `AWS_SESSION_TOKEN` and `AWS_PROFILE` are looked at.
+    pub env: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for CloudConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.env.keys().collect();
+        f.debug_struct("CloudConfig").field("region", &self.region).field("env", &names).finish()
+    }
+}
+
+impl CloudConfig {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.env.get(name).cloned().or_else(|| std::env::var(name).ok()).filter(|v| !v.is_empty())
+    }
+
+    /// The keys in the map; those of the process are found by the default chain.
+    fn static_credentials(&self) -> Option<Credentials> {
+        let given = |name: &str| self.env.get(name).filter(|value| !value.is_empty()).cloned();
+        Some(Credentials::new(
+            given("AWS_ACCESS_KEY_ID")?,
+            given("AWS_SECRET_ACCESS_KEY")?,
+            given("AWS_SESSION_TOKEN"),
+            None,
+            "the environment of this run",
+        ))
+    }
+}
+
+/// A connection to AWS in one region. Cheap to clone, usable from several threads.
+#[derive(Clone)]
+pub struct Cloud {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: CloudConfig,
+    sdk: SdkConfig,
+    http: reqwest::Client,
+    ssm: OnceLock<aws_sdk_ssm::Client>,
+    credentials: Mutex<Option<Credentials>>,
+    account: Mutex<Option<String>>,
+}
+
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+/// Credentials that end sooner than this are asked for anew.
+const CREDENTIALS_MARGIN: Duration = Duration::from_secs(5 * 60);
+
+impl Cloud {
+    /// Reads configuration files, sends nothing.
+    ///
+    /// # Errors
+    /// When the region is empty or the HTTP client cannot be made.
+    pub fn new(config: CloudConfig) -> Result<Self> {
+        anyhow::ensure!(!config.region.is_empty(), "no AWS region given");
+        install_tls();
+        let endpoint = config.variable("AWS_ENDPOINT_URL");
+        let http = client_builder(endpoint.as_deref())
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(60))
+            .build()
+            .context("failed to make the HTTP client for AWS")?;
+        let sdk = block_on(async { Ok(load(&config, endpoint).await) })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                sdk,
+                http,
+                ssm: OnceLock::new(),
+                credentials: Mutex::new(None),
+                account: Mutex::new(None),
+            }),
+        })
+    }
+
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.inner.config.region
+    }
+
+    pub(super) fn sdk(&self) -> &SdkConfig {
+        &self.inner.sdk
+    }
+
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.inner.http
+    }
+
+    pub(super) fn ssm(&self) -> &aws_sdk_ssm::Client {
+        self.inner.ssm.get_or_init(|| aws_sdk_ssm::Client::new(self.sdk()))
+    }
+
+    pub(super) fn account_cache(&self) -> &Mutex<Option<String>> {
+        &self.inner.account
+    }
+
+    /// The endpoint that somebody set for `service` (its name as in variables: `S3`, `STS`).
+    pub(super) fn endpoint_override(&self, service: &str) -> Option<String> {
+        let config = &self.inner.config;
+        config
+            .variable(&format!("AWS_ENDPOINT_URL_{service}"))
+            .or_else(|| config.variable("AWS_ENDPOINT_URL"))
+            .map(|url| url.trim_end_matches('/').to_owned())
+    }
+
+    /// Where `service` (its name in host names) is reached, without a slash at the end.
+    pub(super) fn endpoint(&self, service: &str, variable: &str) -> String {
+        self.endpoint_override(variable)
+            .unwrap_or_else(|| format!("https://{service}.{}.{}", self.region(), self.dns_suffix()))
+    }
+
+    pub(super) fn dns_suffix(&self) -> &'static str {
+        if self.region().starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+    }
+
+    /// `aws`, `aws-cn`, `aws-us-gov`: the second part of every ARN of this region.
+    pub(super) fn partition(&self) -> &'static str {
+        match self.region() {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+
+    /// The credentials of the chain, kept until shortly before they end.
+    pub(super) async fn credentials(&self) -> Result<Credentials> {
+        let mut kept = self.inner.credentials.lock().await;
+        if let Some(credentials) = kept.as_ref().filter(|kept| !ends_soon(kept.expiry())) {
+            return Ok(credentials.clone());
+        }
+        let provider = self.inner.sdk.credentials_provider();
+        let loaded = match provider {
+            Some(provider) => provider.provide_credentials().await,
+            None => Err(CredentialsError::not_loaded_no_source()),
+        };
+        let credentials = loaded.map_err(|failure| error::credentials(&failure))?;
+        *kept = Some(credentials.clone());
+        Ok(credentials)
+    }
+}
+
+fn ends_soon(expiry: Option<SystemTime>) -> bool {
+    expiry.is_some_and(|expiry| expiry < SystemTime::now() + CREDENTIALS_MARGIN)
+}
+
+async fn load(config: &CloudConfig, endpoint: Option<String>) -> SdkConfig {
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .operation_timeout(Duration::from_secs(120));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .region(Region::new(config.region.clone()))
+        .retry_config(RetryConfig::standard().with_max_attempts(8))
+        .timeout_config(timeouts.build());
+    if let Some(endpoint) = endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(profile) = config.env.get("AWS_PROFILE").filter(|profile| !profile.is_empty()) {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(credentials) = config.static_credentials() {
+        loader = loader.credentials_provider(credentials);
+    }
+    loader.load().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(env: &[(&str, &str)]) -> CloudConfig {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        CloudConfig { region: "eu-west-1".into(), env }
+    }
+
+    #[test]
+    fn a_services_own_endpoint_wins() {
+        let cloud = Cloud::new(config(&[
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:1/"),
+            ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:2"),
+        ]))
+        .unwrap();
+        assert_eq!(cloud.endpoint("sts", "STS"), "http://127.0.0.1:1");
+        assert_eq!(cloud.endpoint("s3", "S3"), "http://127.0.0.1:2");
+    }
+
+    #[test]
+    fn half_a_key_is_no_credential() {
+        assert!(config(&[("AWS_ACCESS_KEY_ID", "a")]).static_credentials().is_none());
+        let keys = config(&[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")]);
+        assert_eq!(keys.static_credentials().unwrap().access_key_id(), "a");
+    }
+
+    #[test]
+    fn the_environment_is_shown_by_name_only() {
+        let text = format!("{:?}", config(&[("AWS_SECRET_ACCESS_KEY", "canary-4Wz")]));
+        assert!(!text.contains("canary") && text.contains("AWS_SECRET_ACCESS_KEY"), "{text}");
+    }
+
+    #[test]
+    fn credentials_are_renewed_before_they_end() {
+        let now = SystemTime::now();
+        assert!(!ends_soon(None));
+        assert!(!ends_soon(Some(now + Duration::from_secs(3600))));
+        assert!(ends_soon(Some(now + Duration::from_secs(60))));
+    }
+}

@@ -1,0 +1,115 @@
+//! What still carries a tag: the proof of a tear-down.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, anyhow};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Cloud, error, signed::Call};
+use crate::runtime::block_on;
+
+/// A resource that carries a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leftover {
+    pub arn: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page {
+    #[serde(default)]
+    pagination_token: Option<String>,
+    #[serde(default, rename = "ResourceTagMappingList")]
+    resources: Vec<Resource>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resource {
+    #[serde(rename = "ResourceARN")]
+    arn: String,
+    #[serde(default, rename = "Tags")]
+    tags: Vec<Tag>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+/// The error document of the JSON services.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JsonError {
+    #[serde(rename = "__type")]
+    code: String,
+    #[serde(alias = "Message")]
+    message: String,
+}
+
+impl Cloud {
+    /// The resources of the region whose tag `tag` is `value`, ordered by ARN. AWS keeps showing
+    /// some of them for a while after they were deleted.
+    ///
+    /// # Errors
+    /// When AWS refuses or is not reached.
+    pub fn tagged_resources(&self, tag: &str, value: &str) -> Result<Vec<Leftover>> {
+        block_on(async {
+            let mut found = Vec::new();
+            let mut token = String::new();
+            loop {
+                let page = self.tagged_page(tag, value, &token).await?;
+                found.extend(page.resources.into_iter().map(leftover));
+                token = page.pagination_token.unwrap_or_default();
+                if token.is_empty() {
+                    break;
+                }
+            }
+            found.sort_by(|a, b| a.arn.cmp(&b.arn));
+            Ok(found)
+        })
+    }
+
+    async fn tagged_page(&self, tag: &str, value: &str, token: &str) -> Result<Page> {
+        let name = "tag:GetResources";
+        let body = json!({
+            "TagFilters": [{ "Key": tag, "Values": [value] }],
+            "ResourcesPerPage": 100,
+            "PaginationToken": token,
+        });
+        let endpoint = self.endpoint("tagging", "RESOURCE_GROUPS_TAGGING_API");
+        let target = "ResourceGroupsTaggingAPI_20170126.GetResources";
+        let call = Call {
+            name,
+            service: "tagging",
+            method: Method::POST,
+            url: format!("{endpoint}/"),
+            headers: vec![
+                ("content-type", "application/x-amz-json-1.1".into()),
+                ("x-amz-target", target.into()),
+            ],
+            body: body.to_string().into_bytes(),
+        };
+        let answer = self.send(&call).await?;
+        if answer.status.is_success() {
+            return serde_json::from_str(&answer.body)
+                .with_context(|| format!("failed to read the answer of {name}"));
+        }
+        let error: JsonError = serde_json::from_str(&answer.body).unwrap_or_default();
+        let code = error.code.rsplit('#').next().unwrap_or_default();
+        if code.is_empty() {
+            return Err(anyhow!("{name} failed (status {})", answer.status.as_u16()));
+        }
+        Err(error::answer(name, code, &error.message))
+    }
+}
+
+fn leftover(resource: Resource) -> Leftover {
+    let tags = resource.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+    Leftover { arn: resource.arn, tags }
+}
