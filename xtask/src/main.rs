@@ -1,1 +1,36 @@
-fn main() {}
+//! `cargo xtask`: takes an environment from nothing to a Supabase that answers. See
+//! ARCHITECTURE.md for the way through.
+
+mod addons;
+mod cli;
+mod commands;
+mod config;
+mod context;
+mod exit;
+mod helm;
+mod platform;
+mod report;
+mod secrets;
+mod stages;
+mod terraform;
+mod toolbox;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{cli::Cli, commands::Session, exit::Exit};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked_for_it = !error.use_stderr();
+            // Nobody reads help through a closed pipe.
+            let _ = error.print();
+            return if asked_for_it { Exit::Done.into() } else { Exit::Usage.into() };
+        }
+    };
+    Session::new(cli.format).run(cli.command).into()
+}

@@ -1,0 +1,165 @@
+//! `deploy`, `stage`: runs stages of the table.
+
+use xtask_pipeline::{Operation, Plan, RunOptions, RunReport, Selection, Table, Verdict};
+
+use super::Session;
+use crate::{
+    cli::{self, Deploy, Format, StageRun, Target},
+    context::Context,
+    exit::Exit,
+    report,
+    stages::{Address, STAGES},
+};
+
+pub(super) fn run(session: &Session, arguments: Deploy) -> anyhow::Result<Exit> {
+    let Deploy { target, selection, dry_run, resume, guard } = arguments;
+    let selection = selected(&selection);
+    if dry_run {
+        return show(session, &target, &selection);
+    }
+    let mut context = session.context(&target)?;
+    context.allow_destroy = guard.allow_destroy;
+    let ended = execute(session, &context, &target, &selection, resume)?;
+    if ended.verdict == Verdict::Done && session.format == Format::Text {
+        farewell(session, &context, &target)?;
+    }
+    Ok(exit_of(&ended))
+}
+
+pub(super) fn run_stage(session: &Session, arguments: StageRun) -> anyhow::Result<Exit> {
+    let StageRun { stage, target, dry_run, guard } = arguments;
+    let selection = Selection { only: vec![stage], ..Selection::default() };
+    if dry_run {
+        return show(session, &target, &selection);
+    }
+    let mut context = session.context(&target)?;
+    context.allow_destroy = guard.allow_destroy;
+    Ok(exit_of(&execute(session, &context, &target, &selection, false)?))
+}
+
+fn show(session: &Session, target: &Target, selection: &Selection) -> anyhow::Result<Exit> {
+    let context = session.offline(target)?;
+    let plan =
+        Plan::deploy(&table()?, selection, &target.environment, &context).map_err(bad_selection)?;
+    print(session, &plan)?;
+    Ok(Exit::Done)
+}
+
+/// Prints a plan in the format that was asked for.
+pub(super) fn print(session: &Session, plan: &Plan<Context>) -> anyhow::Result<()> {
+    let document = plan.document();
+    match session.format {
+        Format::Json => session.console.line(&serde_json::to_string_pretty(&document)?),
+        Format::Text => session.console.line(document.to_string().trim_end()),
+    }
+    Ok(())
+}
+
+fn execute(
+    session: &Session,
+    context: &Context,
+    target: &Target,
+    selection: &Selection,
+    resume: bool,
+) -> anyhow::Result<RunReport> {
+    let journal = session.journal(context);
+    let resumed = if resume {
+        Some(journal.resumable(&target.environment, Operation::Deploy)?)
+    } else {
+        None
+    };
+    let selection = resumed.as_ref().map_or_else(|| selection.clone(), |record| record.selection());
+    let plan =
+        Plan::deploy(&table()?, &selection, &target.environment, context).map_err(bad_selection)?;
+    carry_out(session, context, &plan, resumed)
+}
+
+/// Runs a plan with the reporter that fits, and leaves the timeline file.
+pub(super) fn carry_out(
+    session: &Session,
+    context: &Context,
+    plan: &Plan<Context>,
+    resumed: Option<xtask_pipeline::RunRecord>,
+) -> anyhow::Result<RunReport> {
+    if let Some(notice) = &context.platform.notice
+        && session.format == Format::Text
+    {
+        session.console.line(notice);
+    }
+    let journal = session.journal(context);
+    let reporter = report::reporter(&session.console, session.format);
+    let interrupt = context.processes.interrupt().clone();
+    let interruption = move || interrupt.is_set();
+    let environment = &context.environment.name;
+    let flags = context.platform.flags();
+    let resume_command = match plan.operation {
+        Operation::Deploy => format!("cargo xtask deploy {environment}{flags} --resume"),
+        Operation::Destroy => format!("cargo xtask destroy {environment}{flags}"),
+    };
+    let stage_command = |stage: &str| format!("cargo xtask stage {stage} {environment}{flags}");
+    let options = RunOptions {
+        journal: &journal,
+        reporter: &*reporter,
+        interruption: &interruption,
+        resume: resumed.as_ref(),
+        resume_command: &resume_command,
+        stage_command: &stage_command,
+    };
+    let ended = xtask_pipeline::run(plan, context, &options)?;
+    if let Some(record) = journal.last_run(&context.environment.name)? {
+        std::fs::write(context.folder().join("timeline.html"), report::timeline(&record))?;
+    }
+    for failure in &ended.failures {
+        session.console.annotate_error(&format!("stage {}", failure.stage), &failure.message);
+    }
+    Ok(ended)
+}
+
+/// The exit code of a run: a stage's own, where its error has one.
+pub(super) fn exit_of(ended: &RunReport) -> Exit {
+    match ended.verdict {
+        Verdict::Done => Exit::Done,
+        Verdict::Interrupted => Exit::Interrupted,
+        Verdict::Failed => match ended.failures.first().map(|failure| Exit::of(&failure.error)) {
+            None | Some(Exit::Failed) => Exit::StageFailed,
+            Some(exit) => exit,
+        },
+    }
+}
+
+/// Where it answers and how to look around.
+fn farewell(session: &Session, context: &Context, target: &Target) -> anyhow::Result<()> {
+    let journal = session.journal(context);
+    let Some(output) = journal.latest_output(&target.environment, "ingress")? else {
+        return Ok(());
+    };
+    let address: Address = serde_json::from_value(output)?;
+    session.console.line(&format!("\nSupabase answers at {}", address.url));
+    if let Some(proxy) = &context.platform.proxy {
+        session.console.line(&format!(
+            "  reach it with: curl --proxy {proxy} {}/auth/v1/.well-known/jwks.json",
+            address.url
+        ));
+    }
+    session
+        .console
+        .line(&format!("  timeline: {}", context.folder().join("timeline.html").display()));
+    Ok(())
+}
+
+fn selected(selection: &cli::Selection) -> Selection {
+    let cli::Selection { from, to, only, skip } = selection.clone();
+    Selection { from, to, only, skip }
+}
+
+pub(super) fn table() -> anyhow::Result<Table<Context>> {
+    Table::new(STAGES)
+}
+
+fn bad_selection(error: anyhow::Error) -> anyhow::Error {
+    if Exit::of(&error) == Exit::Failed {
+        Exit::BadInput.error(format!("{error:#}"))
+    } else {
+        error
+    }
+}

@@ -1,0 +1,72 @@
+//! `destroy`: the stages in reverse, after a typed confirmation.
+
+use std::io::{BufRead as _, IsTerminal as _, stdin};
+
+use xtask_pipeline::{Plan, Selection, Verdict};
+
+use super::{Session, deploy};
+use crate::{cli::Destroy, context::Context, exit::Exit};
+
+pub(super) fn run(session: &Session, arguments: Destroy) -> anyhow::Result<Exit> {
+    let Destroy { target, confirm, dry_run } = arguments;
+    if dry_run {
+        let context = session.offline(&target)?;
+        let plan =
+            Plan::destroy(&deploy::table()?, &Selection::default(), &target.environment, &context)?;
+        deploy::print(session, &plan)?;
+        return Ok(Exit::Done);
+    }
+    let context = session.context(&target)?;
+    confirmed(session, &target.environment, confirm.as_deref())?;
+    let plan =
+        Plan::destroy(&deploy::table()?, &Selection::default(), &target.environment, &context)?;
+    let ended = deploy::carry_out(session, &context, &plan, None)?;
+    if ended.verdict != Verdict::Done {
+        return Ok(deploy::exit_of(&ended));
+    }
+    nothing_left(session, &context)
+}
+
+/// The name of the environment, typed: a `y` is typed too easily.
+fn confirmed(session: &Session, environment: &str, given: Option<&str>) -> anyhow::Result<()> {
+    let typed = match given {
+        Some(given) => given.to_owned(),
+        None if stdin().is_terminal() => {
+            session.console.line(&format!(
+                "This destroys environment `{environment}` with its database and its files. Type its name to go on:"
+            ));
+            let mut line = String::new();
+            stdin().lock().read_line(&mut line)?;
+            line.trim().to_owned()
+        }
+        None => String::new(),
+    };
+    if typed == environment {
+        return Ok(());
+    }
+    Err(Exit::Refused.error(format!(
+        "destroying `{environment}` was not confirmed; nothing was touched. Without a terminal, say \
+         --confirm {environment}"
+    )))
+}
+
+/// Asks AWS for everything that still carries the environment's tag.
+fn nothing_left(session: &Session, context: &Context) -> anyhow::Result<Exit> {
+    let left = context.cloud()?.tagged_resources("Environment", &context.environment.name)?;
+    if left.is_empty() {
+        session.console.line(&format!(
+            "nothing of `{}` is left in {}",
+            context.environment.name, context.environment.region
+        ));
+        return Ok(Exit::Done);
+    }
+    session.console.line("these resources are left:");
+    for resource in &left {
+        session.console.line(&format!("  {}", resource.arn));
+    }
+    Err(Exit::StageFailed.error(format!(
+        "{} resources are left; delete them or run `cargo xtask destroy {}` again",
+        left.len(),
+        context.environment.name
+    )))
+}

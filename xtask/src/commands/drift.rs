@@ -1,0 +1,110 @@
+//! `drift`: what changed in AWS that this repository did not change.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use xtask_cloud::{GitHub, IssueDraft, Label};
+
+use super::{Session, plan::any_password};
+use crate::{
+    cli::{self, Format},
+    exit::Exit,
+    terraform::{Drifted, Mode, What},
+    watch::Watch,
+};
+
+/// Longer than any refresh takes.
+pub(super) const LONGEST: Duration = Duration::from_secs(30 * 60);
+
+pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<Exit> {
+    let context = session.context(&arguments.target)?;
+    let environment = context.environment.name.clone();
+    let terraform = context.terraform()?;
+    let watch = Watch::aside("drift", LONGEST, |message| session.progress(message));
+    terraform.init(&watch)?;
+    terraform.select_workspace(&watch)?;
+    let looked_at = terraform.count_resources(&watch)?;
+    if looked_at == 0 {
+        return Err(Exit::BadInput.error(format!(
+            "environment `{environment}` has nothing in its state; deploy it first: cargo xtask deploy {environment}"
+        )));
+    }
+    terraform.plan(&watch, &any_password()?, Mode::RefreshOnly)?;
+    let drift = terraform.show_plan(&watch)?.drift();
+    match session.format {
+        Format::Json => session.console.line(&serde_json::to_string_pretty(&serde_json::json!({
+            "environment": environment, "layer": "terraform", "resources": looked_at, "drift": drift,
+        }))?),
+        Format::Text => session.console.line(&described(&environment, &drift, looked_at)),
+    }
+    if arguments.issue {
+        tell_github(session, &environment, &drift, looked_at)?;
+    }
+    Ok(if drift.is_empty() { Exit::Done } else { Exit::Drift })
+}
+
+fn described(environment: &str, drift: &[Drifted], looked_at: usize) -> String {
+    if drift.is_empty() {
+        return format!(
+            "no drift in `{environment}`: {looked_at} resources are as Terraform left them"
+        );
+    }
+    let mut text = format!("drift in `{environment}`: {} of {looked_at} resources\n", drift.len());
+    for found in drift {
+        match &found.what {
+            What::Deleted => {
+                let _ = writeln!(text, "\n- `{}` was deleted", found.address);
+            }
+            What::Changed(attributes) => {
+                let _ = writeln!(text, "\n- `{}` was changed", found.address);
+                for attribute in attributes {
+                    let _ = writeln!(
+                        text,
+                        "    {}: {} → {}",
+                        attribute.name, attribute.recorded, attribute.found
+                    );
+                }
+            }
+        }
+    }
+    let _ = write!(
+        text,
+        "\nTake it back with `cargo xtask deploy {environment}`, or write it into the code if it was right."
+    );
+    text
+}
+
+/// One issue an environment: opened with the first drift, updated, closed when all is well.
+fn tell_github(
+    session: &Session,
+    environment: &str,
+    drift: &[Drifted],
+    looked_at: usize,
+) -> anyhow::Result<()> {
+    let github = GitHub::from_env(&environment_variables())?;
+    let marker = format!("drift-{environment}");
+    let body = session.console.redacted(&described(environment, drift, looked_at));
+    if drift.is_empty() {
+        if let Some(issue) = github.close_issue(&marker, "drift", &body)? {
+            session.console.remark(&format!("closed: {}", issue.url));
+        }
+        return Ok(());
+    }
+    let label = |name: &str, color: &str, description: &str| Label {
+        name: name.to_owned(),
+        color: color.to_owned(),
+        description: description.to_owned(),
+    };
+    let done = github.upsert_issue(&IssueDraft {
+        marker,
+        labels: vec![label("drift", "d93f0b", "AWS differs from the code")],
+        title: format!("Drift in {environment}"),
+        body,
+    })?;
+    session.console.remark(&format!("issue: {}", done.url));
+    Ok(())
+}
+
+/// What GitHub Actions tells a job, and the token.
+pub(super) fn environment_variables() -> BTreeMap<String, String> {
+    std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_") || name == "GH_TOKEN").collect()
+}

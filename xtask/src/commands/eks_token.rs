@@ -1,0 +1,17 @@
+//! `eks-token`: the login that kubectl, helm and our own client share; no AWS CLI is needed.
+
+use std::collections::BTreeMap;
+
+use xtask_cloud::{Cloud, CloudConfig};
+
+use super::Session;
+use crate::{cli::EksToken, exit::Exit};
+
+pub(super) fn run(_: &Session, arguments: &EksToken) -> anyhow::Result<Exit> {
+    use std::io::Write as _;
+    let cloud = Cloud::new(CloudConfig { region: arguments.region.clone(), env: BTreeMap::new() })?;
+    let credential = cloud.eks_token(&arguments.cluster)?;
+    // The one place where a secret is printed: this is what the caller asked for, and it is short-lived.
+    writeln!(std::io::stdout().lock(), "{}", credential.to_json()?.expose())?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,124 @@
+//! One verb a file. This file dispatches and turns errors into a text and an exit code.
+
+mod deploy;
+mod destroy;
+mod doctor;
+mod drift;
+mod eks_token;
+mod plan;
+mod sandbox;
+mod secrets;
+mod status;
+
+use std::path::PathBuf;
+
+use xtask_pipeline::{Interrupted, Journal};
+use xtask_tools::{Interrupt, Processes, Redactor};
+
+use crate::{
+    cli::{self, Command, Format, Target},
+    config::Environment,
+    context::Context,
+    exit::Exit,
+    platform::Platform,
+    report::Console,
+    toolbox::Toolbox,
+};
+
+/// What every command shares.
+pub(crate) struct Session {
+    root: PathBuf,
+    format: Format,
+    console: Console,
+    redactor: Redactor,
+}
+
+impl Session {
+    pub(crate) fn new(format: Format) -> Self {
+        let redactor = Redactor::new();
+        Self { root: cli::repository(), format, console: Console::new(redactor.clone()), redactor }
+    }
+
+    /// Runs the command; whatever goes wrong is told in words, never as a backtrace.
+    pub(crate) fn run(self, command: Command) -> Exit {
+        let ended = match command {
+            Command::Deploy(arguments) => deploy::run(&self, arguments),
+            Command::Stage(arguments) => deploy::run_stage(&self, arguments),
+            Command::Plan(arguments) => plan::run(&self, &arguments),
+            Command::Drift(arguments) => drift::run(&self, &arguments),
+            Command::Destroy(arguments) => destroy::run(&self, arguments),
+            Command::Status(arguments) => status::run(&self, &arguments),
+            Command::Secrets(arguments) => secrets::run(&self, arguments),
+            Command::Doctor(arguments) => doctor::run(&self, &arguments),
+            Command::Bootstrap(_) | Command::Test(_) | Command::Bench(_) => {
+                Err(anyhow::anyhow!("x"))
+            }
+            Command::Sandbox(arguments) => sandbox::run(&self, &arguments),
+            Command::EksToken(arguments) => eks_token::run(&self, &arguments),
+        };
+        match ended {
+            Ok(exit) => exit,
+            Err(error) if error.chain().any(|cause| cause.is::<Interrupted>()) => {
+                self.console.remark("stopped on request");
+                Exit::Interrupted
+            }
+            Err(error) => {
+                self.console.remark(&format!("error: {error:#}"));
+                self.console.annotate_error("xtask", &format!("{error:#}"));
+                Exit::of(&error)
+            }
+        }
+    }
+
+    /// Processes that hear the person's interrupt.
+    fn processes(&self) -> anyhow::Result<Processes> {
+        Ok(Processes::new(self.redactor.clone(), Interrupt::on_signals()?))
+    }
+
+    /// The world of a command that works on an environment; starts the sandbox when it is asked for.
+    fn context(&self, target: &Target) -> anyhow::Result<Context> {
+        // Bad input is told before anything is started.
+        let environment = Environment::load(&self.root, &target.environment)?;
+        let processes = self.processes()?;
+        let platform =
+            if target.sandbox { sandbox::platform(self, &processes)? } else { Platform::ambient() };
+        self.world(environment, platform, processes, target)
+    }
+
+    /// The same without any platform: for what only looks at files.
+    fn offline(&self, target: &Target) -> anyhow::Result<Context> {
+        let environment = Environment::load(&self.root, &target.environment)?;
+        let platform = Platform::named(target.sandbox);
+        self.world(environment, platform, self.processes()?, target)
+    }
+
+    fn world(
+        &self,
+        environment: Environment,
+        platform: Platform,
+        processes: Processes,
+        target: &Target,
+    ) -> anyhow::Result<Context> {
+        let toolbox = Toolbox::new(&self.root, &processes, &self.console)?;
+        Ok(Context::new(
+            self.root.clone(),
+            environment,
+            platform,
+            processes,
+            toolbox,
+            target.cluster.clone(),
+        ))
+    }
+
+    /// A sign of life of work that is no stage; only people at a terminal want it.
+    fn progress(&self, message: &str) {
+        if self.console.is_terminal() && !message.trim().is_empty() {
+            self.console.remark(&format!("  … {}", message.trim()));
+        }
+    }
+
+    fn journal(&self, context: &Context) -> Journal {
+        let redactor = self.redactor.clone();
+        Journal::at(context.runs()).redacting(move |text| redactor.redact(text).into_owned())
+    }
+}

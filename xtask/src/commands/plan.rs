@@ -1,0 +1,49 @@
+//! `plan`: what Terraform would change, as a digest for people and for a pull request.
+
+use xtask_cloud::GitHub;
+use xtask_tools::Secret;
+
+use super::Session;
+use crate::{
+    cli::{self, Format},
+    commands::drift::{LONGEST, environment_variables},
+    exit::Exit,
+    secrets::{self, Alphabet},
+    terraform::{self, Mode, Plan},
+    watch::Watch,
+};
+
+/// GitHub takes 65,536 characters; what is left is for the marker and the link.
+const COMMENT_LIMIT: usize = 60_000;
+
+pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Exit> {
+    let context = session.context(&arguments.target)?;
+    let terraform = context.terraform()?;
+    let watch = Watch::aside("plan", LONGEST, |message| session.progress(message));
+    terraform.init(&watch)?;
+    terraform.select_workspace(&watch)?;
+    let changes = terraform.plan(&watch, &any_password()?, Mode::Normal)?;
+    let plan = if changes { terraform.show_plan(&watch)? } else { Plan::default() };
+    let environment = &context.environment.name;
+    match session.format {
+        Format::Text => session.console.line(&terraform::markdown(&plan, environment, usize::MAX)),
+        Format::Json => session.console.line(&serde_json::to_string_pretty(&plan.summary())?),
+    }
+    if let Some(pull_request) = arguments.comment {
+        let body =
+            session.console.redacted(&terraform::markdown(&plan, environment, COMMENT_LIMIT));
+        let done = GitHub::from_env(&environment_variables())?.upsert_comment(
+            pull_request,
+            &format!("plan-{environment}"),
+            &body,
+        )?;
+        session.console.remark(&format!("commented: {}", done.url));
+    }
+    Ok(if changes && arguments.detailed_exitcode { Exit::Drift } else { Exit::Done })
+}
+
+/// A plan never looks at the password (it is write-only), but Terraform wants some value; whoever
+/// plans need not be allowed to read the real one.
+pub(super) fn any_password() -> anyhow::Result<Secret> {
+    secrets::random_text(40, Alphabet::Alphanumeric)
+}

@@ -1,0 +1,74 @@
+//! `sandbox`, and the seam that starts it for other commands.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use xtask_tools::Processes;
+
+use super::Session;
+use crate::{cli::Sandbox, exit::Exit, platform::Platform};
+
+/// Passes the arguments on to the sandbox's own binary, which a deployment in CI never compiles.
+pub(super) fn run(session: &Session, arguments: &Sandbox) -> anyhow::Result<Exit> {
+    let processes = session.processes()?;
+    let program = build(session, &processes)?;
+    let ended = processes
+        .command(program)
+        .args(&arguments.arguments)
+        .purpose("run the sandbox")
+        .allow_codes(&(0..=255).collect::<Vec<_>>())
+        .run(&mut |line| session.console.line(line.text))?;
+    Ok(Exit::from_child(ended.code))
+}
+
+/// Starts the stand-ins unless they run, and says how children and clients reach them.
+pub(super) fn platform(session: &Session, processes: &Processes) -> anyhow::Result<Platform> {
+    let program = build(session, processes)?;
+    processes
+        .command(program)
+        .arg("up")
+        .purpose("start the sandbox")
+        .run(&mut |line| session.console.remark(line.text))?;
+    let state = folder(session).join("sandbox.json");
+    let text = fs::read_to_string(&state)
+        .with_context(|| format!("failed to read `{}`", state.display()))?;
+    let platform = Platform::from_sandbox_state(&text)?;
+    forget_older_sandbox(session, &platform)?;
+    Ok(platform)
+}
+
+fn folder(session: &Session) -> PathBuf {
+    std::env::var_os("XTASK_SANDBOX_DIR")
+        .map_or_else(|| session.root.join("target/sandbox"), PathBuf::from)
+}
+
+/// Builds the sandbox's binary; cargo says at once when there is nothing to do.
+fn build(session: &Session, processes: &Processes) -> anyhow::Result<PathBuf> {
+    let folder = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| session.root.join("target"), PathBuf::from);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    processes
+        .command(cargo)
+        .args(["build", "--quiet", "--locked", "--package", "xtask-sandbox"])
+        .cwd(&session.root)
+        .purpose("build the sandbox")
+        .run(&mut |line| session.console.remark(line.text))?;
+    Ok(folder.join("debug/xtask-sandbox"))
+}
+
+/// Journals and Terraform's data of a sandbox that is gone would lie about the new one.
+fn forget_older_sandbox(session: &Session, platform: &Platform) -> anyhow::Result<()> {
+    let folder = session.root.join("target/xtask").join(platform.folder());
+    let mark = folder.join("instance");
+    if fs::read_to_string(&mark).is_ok_and(|recorded| recorded == platform.instance) {
+        return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("failed to remove `{}`", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create `{}`", folder.display()))?;
+    fs::write(&mark, &platform.instance)
+        .with_context(|| format!("failed to write `{}`", mark.display()))
+}

@@ -1,0 +1,117 @@
+use std::{fs, path::Path};
+
+use super::{Environment, tfvars::Tfvars};
+use crate::exit::Exit;
+
+const VARS: &str = r#"# an environment
+environment        = "dev"
+region             = "eu-west-1"
+account_id         = "111122223333"
+kubernetes_version = "1.35"
+postgres_version   = "17"
+domain             = null
+"#;
+
+fn repository(vars: &str, overlay: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("terraform/environments")).unwrap();
+    fs::create_dir_all(folder.path().join("helm/overlays")).unwrap();
+    fs::write(folder.path().join("terraform/environments/dev.tfvars"), vars).unwrap();
+    fs::write(folder.path().join("helm/overlays/dev.yaml"), overlay).unwrap();
+    folder
+}
+
+fn message(root: &Path, name: &str) -> String {
+    let error = Environment::load(root, name).unwrap_err();
+    assert_eq!(Exit::of(&error), Exit::BadInput);
+    format!("{error:#}")
+}
+
+#[test]
+fn a_good_environment_is_read() {
+    let folder = repository(VARS, "auth:\n  smtp:\n    enabled: true\n");
+    let environment = Environment::load(folder.path(), "dev").unwrap();
+    assert_eq!(environment.name_prefix(), "supabase-dev");
+    assert_eq!(environment.state_bucket(), "supabase-terraform-state-111122223333-eu-west-1");
+    assert_eq!(environment.domain, None);
+    assert!(environment.overlay.smtp_enabled());
+    assert!(environment.placeholders.is_empty());
+}
+
+#[test]
+fn an_unknown_environment_names_the_known_ones() {
+    let folder = repository(VARS, "{}");
+    assert_eq!(
+        message(folder.path(), "dve"),
+        "unknown environment `dve`: known are dev; a new one is terraform/environments/<name>.tfvars \
+         plus helm/overlays/<name>.yaml"
+    );
+    assert!(message(folder.path(), "deb").contains("did you mean `dev`?"));
+    assert!(message(folder.path(), "../dev").starts_with("unknown environment"));
+}
+
+#[test]
+fn a_malformed_tfvars_names_file_line_and_column() {
+    let folder = repository("environment = \"dev\"\nregion = = \"x\"\n", "{}");
+    let text = message(folder.path(), "dev");
+    assert!(text.starts_with("terraform/environments/dev.tfvars:2:10: not valid HCL"), "{text}");
+}
+
+#[test]
+fn a_wrong_value_names_its_line_and_what_is_expected() {
+    let folder = repository(&VARS.replace("111122223333", "1234"), "{}");
+    assert_eq!(
+        message(folder.path(), "dev"),
+        "terraform/environments/dev.tfvars:4: `account_id` is \"1234\" and must be the 12 digits of the AWS \
+         account, in quotes"
+    );
+}
+
+#[test]
+fn a_missing_or_repeated_key_is_named() {
+    let without = VARS.replace("region             = \"eu-west-1\"\n", "");
+    let folder = repository(&without, "{}");
+    assert_eq!(
+        message(folder.path(), "dev"),
+        "terraform/environments/dev.tfvars: key `region` is missing; add it"
+    );
+    let twice = format!("{VARS}region = \"eu-west-2\"\n");
+    let folder = repository(&twice, "{}");
+    assert!(message(folder.path(), "dev").contains("key `region` is given twice"));
+}
+
+#[test]
+fn a_malformed_overlay_names_file_and_line() {
+    let folder = repository(VARS, "auth:\n  smtp: [\n");
+    let text = message(folder.path(), "dev");
+    assert!(text.starts_with("helm/overlays/dev.yaml:"), "{text}");
+    assert!(text.contains("not valid YAML"), "{text}");
+}
+
+#[test]
+fn placeholders_are_found_with_their_place() {
+    let vars = VARS.replace("111122223333", "123456789012");
+    let folder = repository(&vars, "auth:\n  siteUrl: https://app.example.com\n");
+    let environment = Environment::load(folder.path(), "dev").unwrap();
+    let places: Vec<_> = environment
+        .placeholders
+        .iter()
+        .map(|found| (found.place.as_str(), found.key.as_str()))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("terraform/environments/dev.tfvars:4", "account_id"),
+            ("helm/overlays/dev.yaml:1", "auth.siteUrl")
+        ]
+    );
+}
+
+proptest::proptest! {
+    /// Whatever stands in a file, reading it never panics.
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC*") {
+        let _ = Tfvars::parse(text.clone(), "x.tfvars");
+        let _ = super::Overlay::parse(text, "x.yaml");
+    }
+}

@@ -1,0 +1,353 @@
+//! The world that stages act in: one environment on one platform, its tools and its clients.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use xtask_cloud::{
+    Cloud, CloudConfig, Cluster, Http, HttpConfig, KubeconfigEntry, Wait, write_kubeconfig,
+};
+use xtask_pipeline::{Outcome, StepRun};
+use xtask_tools::{CommandFailure, Processes, Secret};
+
+use crate::{
+    config::Environment,
+    exit::Exit,
+    helm::Helm,
+    platform::Platform,
+    secrets::MASTER_PASSWORD,
+    terraform::{Backend, Infrastructure, Terraform},
+    toolbox::Toolbox,
+    watch::Watch,
+};
+
+/// The namespace of everything that is ours.
+pub(crate) const NAMESPACE: &str = "supabase";
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The repository.
+    pub(crate) root: PathBuf,
+    pub(crate) environment: Environment,
+    pub(crate) platform: Platform,
+    pub(crate) processes: Processes,
+    pub(crate) toolbox: Toolbox,
+    /// A kubeconfig context that takes the place of the cluster Terraform makes.
+    pub(crate) cluster_context: Option<String>,
+    /// Protected addresses that may be destroyed in this run.
+    pub(crate) allow_destroy: Vec<String>,
+    cloud: OnceLock<Cloud>,
+    secrets: OnceLock<BTreeMap<String, Secret>>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        root: PathBuf,
+        environment: Environment,
+        platform: Platform,
+        processes: Processes,
+        toolbox: Toolbox,
+        cluster_context: Option<String>,
+    ) -> Self {
+        Self {
+            root,
+            environment,
+            platform,
+            processes,
+            toolbox,
+            cluster_context,
+            allow_destroy: Vec::new(),
+            cloud: OnceLock::new(),
+            secrets: OnceLock::new(),
+        }
+    }
+
+    /// Journals, logs, generated values and the kubeconfig of this environment on this platform.
+    pub(crate) fn folder(&self) -> PathBuf {
+        folder(&self.root, &self.platform, &self.environment.name)
+    }
+
+    /// Journals of all runs of this platform.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.folder().join("runs")
+    }
+
+    pub(crate) fn cloud(&self) -> anyhow::Result<&Cloud> {
+        if let Some(cloud) = self.cloud.get() {
+            return Ok(cloud);
+        }
+        let config =
+            CloudConfig { region: self.environment.region.clone(), env: self.platform.env.clone() };
+        let cloud = Cloud::new(config)?;
+        Ok(self.cloud.get_or_init(|| cloud))
+    }
+
+    pub(crate) fn terraform(&self) -> anyhow::Result<Terraform> {
+        let mut environment = self.children();
+        environment.extend(self.toolbox.terraform_environment()?);
+        Ok(Terraform {
+            processes: self.processes.clone(),
+            program: self.toolbox.find("terraform")?,
+            module: crate::terraform::module(&self.root),
+            var_file: self.environment.var_file.clone(),
+            workspace: self.environment.name.clone(),
+            backend: Backend {
+                bucket: self.environment.state_bucket(),
+                key: "supabase.tfstate".to_owned(),
+                region: self.environment.region.clone(),
+            },
+            folder: self.folder(),
+            environment,
+        })
+    }
+
+    pub(crate) fn helm_binary(&self) -> anyhow::Result<PathBuf> {
+        self.toolbox.find("helm")
+    }
+
+    pub(crate) fn helm(&self) -> anyhow::Result<Helm> {
+        let mut environment = self.children();
+        // Helm's own folders stay in here: what a person has configured must not change a release.
+        for (name, folder) in [
+            ("HELM_CACHE_HOME", "cache"),
+            ("HELM_CONFIG_HOME", "config"),
+            ("HELM_DATA_HOME", "data"),
+        ] {
+            let path = self.folder().join("helm").join(folder);
+            environment.insert(name.to_owned(), path.display().to_string());
+        }
+        match &self.cluster_context {
+            Some(context) => environment.insert("HELM_KUBECONTEXT".to_owned(), context.clone()),
+            None => {
+                environment.insert("KUBECONFIG".to_owned(), self.kubeconfig().display().to_string())
+            }
+        };
+        Ok(Helm {
+            processes: self.processes.clone(),
+            program: self.helm_binary()?,
+            environment,
+            logs: self.folder().join("logs"),
+        })
+    }
+
+    /// What every child process is given on top of our own environment.
+    pub(crate) fn children(&self) -> BTreeMap<String, String> {
+        let mut environment = self.platform.env.clone();
+        environment.insert("AWS_REGION".to_owned(), self.environment.region.clone());
+        environment.insert("AWS_DEFAULT_REGION".to_owned(), self.environment.region.clone());
+        environment
+    }
+
+    pub(crate) fn cluster(&self, infrastructure: &Infrastructure) -> anyhow::Result<Cluster> {
+        match &self.cluster_context {
+            Some(context) => Cluster::from_context(None, context),
+            None => Cluster::connect(
+                &infrastructure.cluster_endpoint,
+                &infrastructure.cluster_certificate_authority,
+                self.cloud()?,
+                &infrastructure.cluster_name,
+            ),
+        }
+    }
+
+    /// The cluster, or nothing when Terraform has none (any more): tear-down runs from any state.
+    pub(crate) fn cluster_if_any(&self, run: &StepRun<'_>) -> anyhow::Result<Option<Cluster>> {
+        let Some(infrastructure) = self.infrastructure_if_any(run)? else { return Ok(None) };
+        let cluster = self.cluster(&infrastructure)?;
+        Ok(cluster.version().is_ok().then_some(cluster))
+    }
+
+    fn infrastructure_if_any(&self, run: &StepRun<'_>) -> anyhow::Result<Option<Infrastructure>> {
+        if let Ok(infrastructure) = run.output::<Infrastructure>() {
+            return Ok(Some(infrastructure));
+        }
+        let (terraform, watch) = (self.terraform()?, Watch::of(run));
+        if !self.cloud()?.bucket_exists(&self.environment.state_bucket())? {
+            return Ok(None);
+        }
+        terraform.init(&watch)?;
+        terraform.select_workspace(&watch)?;
+        if terraform.state_is_empty(&watch)? {
+            return Ok(None);
+        }
+        // A half-made environment has no outputs, hence no cluster worth asking.
+        Ok(Infrastructure::parse(&terraform.output(&watch)?).ok())
+    }
+
+    pub(crate) fn uninstall(
+        &self,
+        run: &StepRun<'_>,
+        release: &str,
+        namespace: &str,
+    ) -> anyhow::Result<Outcome> {
+        if self.cluster_if_any(run)?.is_none() {
+            return Ok(Outcome::Unchanged("there is no cluster".to_owned()));
+        }
+        if let Some(infrastructure) = self.infrastructure_if_any(run)? {
+            self.write_kubeconfig(&infrastructure)?;
+        }
+        Ok(if self.helm()?.uninstall(run, release, namespace)? {
+            Outcome::Changed("uninstalled".to_owned())
+        } else {
+            Outcome::Unchanged("was not installed".to_owned())
+        })
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder().join("kubeconfig")
+    }
+
+    pub(crate) fn write_kubeconfig(
+        &self,
+        infrastructure: &Infrastructure,
+    ) -> anyhow::Result<PathBuf> {
+        let path = self.kubeconfig();
+        let program = std::env::current_exe().context("failed to find the runner's own binary")?;
+        let entry = KubeconfigEntry {
+            cluster: infrastructure.cluster_name.clone(),
+            region: infrastructure.region.clone(),
+            endpoint: infrastructure.cluster_endpoint.clone(),
+            ca_base64: infrastructure.cluster_certificate_authority.clone(),
+            program: program.display().to_string(),
+            env: self.platform.env.clone(),
+        };
+        write_kubeconfig(&path, &entry)?;
+        Ok(path)
+    }
+
+    pub(crate) fn http(&self) -> anyhow::Result<Http> {
+        let read = |path: &PathBuf| {
+            fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))
+        };
+        Http::new(HttpConfig {
+            proxy: self.platform.proxy.clone(),
+            extra_ca_pem: self.platform.extra_ca.as_ref().map(read).transpose()?,
+            timeout: Duration::from_secs(30),
+        })
+    }
+
+    /// A parameter's full name.
+    pub(crate) fn parameter(&self, path: &str) -> String {
+        format!("{}/{path}", self.environment.parameter_prefix())
+    }
+
+    /// From here on this value is hidden wherever it would be printed.
+    pub(crate) fn register(&self, secret: &Secret) -> anyhow::Result<()> {
+        self.processes.redactor().register(secret)
+    }
+
+    /// A stored secret of this environment; read once a run.
+    pub(crate) fn secret(&self, path: &str) -> anyhow::Result<Secret> {
+        let secrets = match self.secrets.get() {
+            Some(secrets) => secrets,
+            None => {
+                let prefix = self.environment.parameter_prefix();
+                let mut read = BTreeMap::new();
+                for parameter in self.cloud()?.parameters_by_path(&prefix)? {
+                    self.register(&parameter.value)?;
+                    read.insert(parameter.name, parameter.value);
+                }
+                self.secrets.get_or_init(|| read)
+            }
+        };
+        secrets.get(&self.parameter(path)).cloned().ok_or_else(|| {
+            Exit::Missing.error(format!(
+                "secret {} is not stored; run `cargo xtask stage secrets {}`",
+                self.parameter(path),
+                self.environment.name
+            ))
+        })
+    }
+
+    pub(crate) fn master_password(&self) -> anyhow::Result<Secret> {
+        let name = self.parameter(MASTER_PASSWORD);
+        let parameter = self.cloud()?.parameter(&name)?.ok_or_else(|| {
+            Exit::Missing.error(format!(
+                "the database's password {name} is not stored; run `cargo xtask stage infrastructure {}`",
+                self.environment.name
+            ))
+        })?;
+        self.register(&parameter.value)?;
+        Ok(parameter.value)
+    }
+
+    /// Writes values for a chart; none of them is a secret.
+    pub(crate) fn generated_values(&self, name: &str, values: &Value) -> anyhow::Result<PathBuf> {
+        let folder = self.folder().join("values");
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("failed to create `{}`", folder.display()))?;
+        let path = folder.join(format!("{name}.json"));
+        let text = serde_json::to_string_pretty(values)?;
+        fs::write(&path, text).with_context(|| format!("failed to write `{}`", path.display()))?;
+        Ok(path)
+    }
+
+    /// Puts file and line in front of what Helm says about a value of the overlay.
+    pub(crate) fn locate_in_overlay(&self, error: &anyhow::Error) -> String {
+        let overlay = &self.environment.overlay;
+        let failure = error.downcast_ref::<CommandFailure>();
+        let lines = failure.map(|failure| failure.tail.clone()).unwrap_or_default();
+        let found = lines.iter().find_map(|line| schema_complaint(line));
+        match found {
+            Some((pointer, complaint)) => format!(
+                "{}:{}: `{}` {complaint}; helm/supabase/values.yaml describes every value",
+                overlay.shown(),
+                overlay.line_of(&pointer),
+                pointer.trim_start_matches('/').replace('/', "."),
+            ),
+            None => format!("the chart does not render with {}: {error:#}", overlay.shown()),
+        }
+    }
+}
+
+/// The JSON pointer and the complaint of a line such as
+/// `- at '/auth/smtp': additional properties 'prot' not allowed`.
+fn schema_complaint(line: &str) -> Option<(String, String)> {
+    let rest = line.trim().strip_prefix("- at '")?;
+    let (pointer, complaint) = rest.split_once("': ")?;
+    let unknown =
+        complaint.strip_prefix("additional properties '").and_then(|rest| rest.split('\'').next());
+    let pointer = unknown.map_or_else(|| pointer.to_owned(), |key| format!("{pointer}/{key}"));
+    let complaint = if unknown.is_some() { "is not a value of this chart" } else { complaint };
+    Some((pointer, complaint.to_owned()))
+}
+
+/// Waits on the terms of a step: its deadline, the person's interrupt, its progress line.
+pub(crate) fn waiting<T>(
+    run: &StepRun<'_>,
+    action: impl FnOnce(&Wait<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let interrupted = || run.interrupted();
+    let progress = |message: &str| run.progress(message);
+    action(&Wait::until(run.deadline, &interrupted, &progress))
+}
+
+/// Where an environment's files are kept on a platform.
+pub(crate) fn folder(root: &Path, platform: &Platform, environment: &str) -> PathBuf {
+    root.join("target/xtask").join(platform.folder()).join(environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::schema_complaint;
+
+    #[test]
+    fn a_schema_complaint_names_the_very_key() {
+        assert_eq!(
+            schema_complaint("- at '/auth/smtp': additional properties 'prot' not allowed"),
+            Some(("/auth/smtp/prot".to_owned(), "is not a value of this chart".to_owned()))
+        );
+        assert_eq!(
+            schema_complaint("- at '/kong/replicas': got string, want integer"),
+            Some(("/kong/replicas".to_owned(), "got string, want integer".to_owned()))
+        );
+        assert_eq!(schema_complaint("Error: values don't meet"), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! Where a run happens: AWS, or stand-ins on this machine. The only seam between the two.
+//!
+//! Architecture invariant: no stage asks which platform it runs on. A platform is a set of
+//! environment variables for child processes and clients, plus three addresses that any company
+//! behind a proxy or with a chart mirror could set just as well.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+/// What children and clients are given.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Platform {
+    /// Tells one platform's files below `target/` from another's.
+    name: &'static str,
+    /// Tells one sandbox from the next; empty on AWS.
+    pub(crate) instance: String,
+    /// Layered over the environment of this process.
+    pub(crate) env: BTreeMap<String, String>,
+    /// A Helm repository that holds the add-ons' charts in place of their own repositories.
+    pub(crate) chart_mirror: Option<String>,
+    /// The HTTP proxy through which the public address is reached.
+    pub(crate) proxy: Option<String>,
+    /// A certificate authority that clients trust beside the usual ones.
+    pub(crate) extra_ca: Option<PathBuf>,
+    /// What every summary has to say about this platform, such as what is simulated.
+    pub(crate) notice: Option<String>,
+}
+
+/// The file in which a running sandbox says where its parts are (`xtask-sandbox` writes it).
+#[derive(Debug, Deserialize)]
+struct SandboxState {
+    started_at: String,
+    env: BTreeMap<String, String>,
+    ca_file: PathBuf,
+    gateway: String,
+    chart_mirror: String,
+}
+
+impl Platform {
+    /// AWS as this process sees it; company mirrors come from the environment.
+    pub(crate) fn ambient() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            name: "aws",
+            instance: String::new(),
+            env: BTreeMap::new(),
+            chart_mirror: variable("XTASK_CHART_MIRROR"),
+            proxy: variable("HTTPS_PROXY").or_else(|| variable("https_proxy")),
+            extra_ca: variable("SSL_CERT_FILE").map(PathBuf::from),
+            notice: None,
+        }
+    }
+
+    /// The stand-ins that a sandbox's state file describes.
+    pub(crate) fn from_sandbox_state(text: &str) -> anyhow::Result<Self> {
+        let state: SandboxState =
+            serde_json::from_str(text).context("failed to read the sandbox's state")?;
+        Ok(Self {
+            name: "sandbox",
+            instance: state.started_at,
+            env: state.env,
+            chart_mirror: Some(state.chart_mirror),
+            proxy: Some(state.gateway),
+            extra_ca: Some(state.ca_file),
+            notice: Some(
+                "sandbox: AWS, the Kubernetes nodes and the Supabase images are simulated on this machine; \
+                 Terraform, its AWS provider, Helm, the charts, the API requests and the SQL are real"
+                    .to_owned(),
+            ),
+        })
+    }
+
+    /// The platform by name alone, for commands that only look at files.
+    pub(crate) fn named(sandbox: bool) -> Self {
+        Self { name: if sandbox { "sandbox" } else { "aws" }, ..Self::default() }
+    }
+
+    /// What a command has to say to work on this platform again.
+    pub(crate) fn flags(&self) -> &'static str {
+        if self.name == "sandbox" { " --sandbox" } else { "" }
+    }
+
+    /// The folder below `target/xtask/` for this platform's files.
+    pub(crate) fn folder(&self) -> &str {
+        if self.name.is_empty() { "aws" } else { self.name }
+    }
+}

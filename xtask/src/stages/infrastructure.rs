@@ -1,0 +1,257 @@
+//! Terraform makes what AWS has to offer: network, cluster, database, storage, identities.
+
+use std::time::Duration;
+
+use xtask_cloud::{Encryption, Written};
+use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
+
+use crate::{
+    context::Context,
+    secrets::{self, MASTER_PASSWORD},
+    terraform::{self, Infrastructure, guard},
+    watch::Watch,
+};
+
+/// See the module.
+pub(super) struct InfrastructureStage;
+
+impl Stage<Context> for InfrastructureStage {
+    fn name(&self) -> &'static str {
+        "infrastructure"
+    }
+
+    fn purpose(&self) -> &'static str {
+        "AWS holds what the Terraform code says"
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &["preflight"]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Write
+    }
+
+    fn undo(&self) -> Undo {
+        Undo::TearDown
+    }
+
+    fn deadline(&self) -> Duration {
+        // An EKS control plane takes 9 minutes, a Multi-AZ database with a replica up to 40.
+        Duration::from_secs(75 * 60)
+    }
+
+    fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+        let environment = &context.environment.name;
+        let again = format!(
+            "run `cargo xtask deploy {environment}` again; it goes on from the recorded state"
+        );
+        Ok(vec![
+            Step::new(
+                "state-bucket",
+                "make sure the bucket for the state exists",
+                Effect::Write,
+                StateBucket { bucket: context.environment.state_bucket() },
+            ),
+            Step::new(
+                "database-password",
+                "make sure the database's master password is stored",
+                Effect::Write,
+                MasterPassword { name: context.parameter(MASTER_PASSWORD) },
+            ),
+            Step::new("init", "connect Terraform to its state", Effect::Read, Init),
+            Step::new("plan", "compare the code with AWS", Effect::Read, Plan),
+            Step::new("apply", "apply the plan", Effect::Write, Apply)
+                .leaves(&format!("the resources that were made so far, all in the state: {again}")),
+            Step::new("outputs", "read what the other stages need", Effect::Read, Outputs),
+        ])
+    }
+
+    fn tear_down(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+        let again = format!("run `cargo xtask destroy {}` again", context.environment.name);
+        Ok(vec![
+            Step::new("init", "connect Terraform to its state", Effect::Read, Init),
+            Step::new(
+                "unprotect",
+                "switch off deletion protection, in its own apply",
+                Effect::Destructive,
+                Unprotect,
+            )
+            .leaves(&format!("an environment without deletion protection: {again}")),
+            Step::new("destroy", "destroy everything Terraform made", Effect::Destructive, Destroy)
+                .leaves(&format!("the resources that are still in the state: {again}")),
+            Step::new(
+                "parameters",
+                "delete the stored secrets",
+                Effect::Destructive,
+                ForgetSecrets,
+            ),
+        ])
+    }
+}
+
+struct StateBucket {
+    bucket: String,
+}
+
+impl Action<Context> for StateBucket {
+    fn preview(&self) -> Preview {
+        Preview::Request(format!(
+            "s3:CreateBucket {} (versioned, encrypted, TLS only)",
+            self.bucket
+        ))
+    }
+
+    fn run(&self, context: &Context, _: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let report = context.cloud()?.ensure_state_bucket(&self.bucket, &Encryption::Aes256)?;
+        if report.changes.is_empty() && !report.created {
+            return Ok(Outcome::Unchanged(format!("bucket {} is there", self.bucket)));
+        }
+        Ok(Outcome::Changed(format!("bucket {}: {}", self.bucket, report.changes.join(", "))))
+    }
+}
+
+struct MasterPassword {
+    name: String,
+}
+
+impl Action<Context> for MasterPassword {
+    fn preview(&self) -> Preview {
+        Preview::Request(format!("ssm:PutParameter {} (if absent)", self.name))
+    }
+
+    /// Stored before the database exists: a password that only memory knows would be lost with a
+    /// crash. The environment's own key does not exist yet, so the secrets stage encrypts it anew.
+    fn run(&self, context: &Context, _: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let made = secrets::random_text(40, secrets::Alphabet::Alphanumeric)?;
+        context.register(&made)?;
+        Ok(match context.cloud()?.put_parameter_if_absent(&self.name, &made, None)? {
+            Written::Kept => Outcome::Unchanged("stored already".to_owned()),
+            _ => Outcome::Changed("made and stored".to_owned()),
+        })
+    }
+}
+
+struct Init;
+
+impl Action<Context> for Init {
+    fn preview(&self) -> Preview {
+        Preview::Command(
+            "terraform init && terraform workspace select -or-create <environment>".to_owned(),
+        )
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let terraform = context.terraform()?;
+        terraform.init(&Watch::of(run))?;
+        terraform.select_workspace(&Watch::of(run))?;
+        Ok(Outcome::Unchanged(format!("workspace {}", context.environment.name)))
+    }
+}
+
+struct Plan;
+
+impl Action<Context> for Plan {
+    fn preview(&self) -> Preview {
+        Preview::Command("terraform plan -out=<file> -detailed-exitcode".to_owned())
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let terraform = context.terraform()?;
+        let password = context.master_password()?;
+        if !terraform.plan(&Watch::of(run), &password, terraform::Mode::Normal)? {
+            return Ok(Outcome::Unchanged("AWS is as the code says".to_owned()));
+        }
+        let plan = terraform.show_plan(&Watch::of(run))?;
+        guard::check(&plan, &context.allow_destroy)?;
+        Ok(Outcome::Unchanged(terraform::totals(&plan)))
+    }
+}
+
+struct Apply;
+
+impl Action<Context> for Apply {
+    fn preview(&self) -> Preview {
+        Preview::Command("terraform apply <file>".to_owned())
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let terraform = context.terraform()?;
+        if !terraform.has_plan() {
+            return Ok(Outcome::Unchanged("nothing to apply".to_owned()));
+        }
+        let password = context.master_password()?;
+        let summary = terraform.apply_plan(&Watch::of(run), &password)?;
+        Ok(Outcome::Changed(summary))
+    }
+}
+
+struct Outputs;
+
+impl Action<Context> for Outputs {
+    fn preview(&self) -> Preview {
+        Preview::Command("terraform output -json".to_owned())
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let infrastructure = Infrastructure::parse(&context.terraform()?.output(&Watch::of(run))?)?;
+        run.publish(&infrastructure)?;
+        Ok(Outcome::Unchanged(format!(
+            "cluster {}, database {}",
+            infrastructure.cluster_name, infrastructure.database_host
+        )))
+    }
+}
+
+struct Unprotect;
+
+impl Action<Context> for Unprotect {
+    fn preview(&self) -> Preview {
+        Preview::Command("terraform apply -var=teardown=true".to_owned())
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let terraform = context.terraform()?;
+        if terraform.state_is_empty(&Watch::of(run))? {
+            return Ok(Outcome::Unchanged("nothing is in the state".to_owned()));
+        }
+        let password = context.master_password()?;
+        terraform.unprotect(&Watch::of(run), &password)?;
+        Ok(Outcome::Changed("deletion protection is off".to_owned()))
+    }
+}
+
+struct Destroy;
+
+impl Action<Context> for Destroy {
+    fn preview(&self) -> Preview {
+        Preview::Command("terraform destroy -var=teardown=true".to_owned())
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let terraform = context.terraform()?;
+        if terraform.state_is_empty(&Watch::of(run))? {
+            return Ok(Outcome::Unchanged("nothing is in the state".to_owned()));
+        }
+        let password = context.master_password()?;
+        Ok(Outcome::Changed(terraform.destroy(&Watch::of(run), &password)?))
+    }
+}
+
+struct ForgetSecrets;
+
+impl Action<Context> for ForgetSecrets {
+    fn preview(&self) -> Preview {
+        Preview::Request("ssm:DeleteParameters below the environment's prefix".to_owned())
+    }
+
+    fn run(&self, context: &Context, _: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let deleted =
+            context.cloud()?.delete_parameters_by_path(&context.environment.parameter_prefix())?;
+        Ok(if deleted.is_empty() {
+            Outcome::Unchanged("none is stored".to_owned())
+        } else {
+            Outcome::Changed(format!("{} parameters deleted", deleted.len()))
+        })
+    }
+}

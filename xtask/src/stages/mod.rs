@@ -1,0 +1,31 @@
+//! The one ordered table of stages. It drives the command line, dry runs, the graph, the
+//! documentation, the workflows' check and, reversed, tear-down. Adding a stage is one file here
+//! and one row.
+
+mod addons;
+mod database;
+mod infrastructure;
+mod ingress;
+mod preflight;
+mod release;
+mod secrets;
+mod smoke;
+
+use xtask_pipeline::Stage;
+
+use crate::context::Context;
+
+pub(crate) use database::Database;
+pub(crate) use ingress::Address;
+
+/// Every stage, in the order in which a deployment runs them.
+pub(crate) static STAGES: &[&dyn Stage<Context>] = &[
+    &preflight::Preflight,
+    &infrastructure::InfrastructureStage,
+    &addons::Addons,
+    &secrets::Secrets,
+    &database::DatabaseStage,
+    &release::Release,
+    &ingress::IngressStage,
+    &smoke::Smoke,
+];

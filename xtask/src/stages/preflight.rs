@@ -1,0 +1,252 @@
+//! Everything that can be known to be wrong before anything is written, all at once.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Zoned;
+use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
+
+use crate::{
+    config::{self, Support},
+    context::Context,
+    exit::Exit,
+};
+
+/// See the module.
+pub(super) struct Preflight;
+
+impl Stage<Context> for Preflight {
+    fn name(&self) -> &'static str {
+        "preflight"
+    }
+
+    fn purpose(&self) -> &'static str {
+        "the account, the region, the tools and the files are the ones that are meant"
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn undo(&self) -> Undo {
+        Undo::Nothing
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(5 * 60)
+    }
+
+    fn plan(&self, _: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+        let problems = Problems::default();
+        let mut steps: Vec<Step<Context>> = CHECKS
+            .iter()
+            .map(|check| {
+                Step::new(
+                    check.id,
+                    check.title,
+                    Effect::Read,
+                    Checking { check, problems: problems.clone() },
+                )
+            })
+            .collect();
+        steps.push(Step::new(
+            "verdict",
+            "stop here if anything is wrong",
+            Effect::Read,
+            Verdict { problems },
+        ));
+        Ok(steps)
+    }
+
+    fn tear_down(&self, _: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+        Ok(Vec::new())
+    }
+}
+
+struct Check {
+    id: &'static str,
+    title: &'static str,
+    /// Returns problems, each one sentence with its remedy, and warnings by the run's notes.
+    find: fn(&Context, &StepRun<'_>) -> anyhow::Result<Vec<String>>,
+}
+
+static CHECKS: [Check; 5] = [
+    Check { id: "tools", title: "find or install terraform and helm", find: tools },
+    Check {
+        id: "identity",
+        title: "compare the AWS identity with the environment's account",
+        find: identity,
+    },
+    Check {
+        id: "placeholders",
+        title: "look for values that were never filled in",
+        find: placeholders,
+    },
+    Check { id: "versions", title: "look up until when AWS supports the versions", find: versions },
+    Check {
+        id: "charts",
+        title: "render the charts with this environment's overlay",
+        find: charts,
+    },
+];
+
+/// Found by the checks, told by the verdict, so that a person sees all of them at once.
+#[derive(Clone, Default)]
+struct Problems(Arc<Mutex<Vec<String>>>);
+
+impl Problems {
+    fn add(&self, problems: Vec<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(problems);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Checking {
+    check: &'static Check,
+    problems: Problems,
+}
+
+impl Action<Context> for Checking {
+    fn preview(&self) -> Preview {
+        Preview::Check(self.check.title.to_owned())
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let problems = match (self.check.find)(context, run) {
+            Ok(problems) => problems,
+            Err(error) => vec![format!("{error:#}")],
+        };
+        let count = problems.len();
+        self.problems.add(problems);
+        Ok(Outcome::Unchanged(if count == 0 {
+            "fine".to_owned()
+        } else {
+            format!("{count} problems")
+        }))
+    }
+}
+
+struct Verdict {
+    problems: Problems,
+}
+
+impl Action<Context> for Verdict {
+    fn preview(&self) -> Preview {
+        Preview::Check("fail once, with every problem and its remedy".to_owned())
+    }
+
+    fn run(&self, _: &Context, _: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let problems = self.problems.take();
+        if problems.is_empty() {
+            return Ok(Outcome::Unchanged("nothing is in the way".to_owned()));
+        }
+        let list: Vec<String> = problems.iter().map(|problem| format!("  - {problem}")).collect();
+        Err(Exit::Refused.error(format!("nothing was started, because of:\n{}", list.join("\n"))))
+    }
+}
+
+fn tools(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for (name, found) in
+        [("terraform", context.terraform().err()), ("helm", context.helm_binary().err())]
+    {
+        if let Some(error) = found {
+            problems.push(format!("{name}: {error:#}"));
+        }
+        run.progress(name);
+    }
+    Ok(problems)
+}
+
+fn identity(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    let identity = context.cloud()?.identity()?;
+    run.note(&format!("{} in {}", identity.arn, context.environment.region));
+    let expected = &context.environment.account_id;
+    if identity.account == *expected {
+        return Ok(Vec::new());
+    }
+    let file = format!("terraform/environments/{}.tfvars", context.environment.name);
+    if expected == config::DOCUMENTATION_ACCOUNT {
+        return Ok(vec![format!(
+            "{file}: `account_id` still is {expected}, the account of AWS's documentation; write your own \
+             (your credentials are for {})",
+            identity.account
+        )]);
+    }
+    Ok(vec![format!(
+        "your AWS credentials are for account {}, but {file} says {expected}; choose the other profile \
+         (AWS_PROFILE) or correct `account_id`",
+        identity.account
+    )])
+}
+
+fn placeholders(context: &Context, _: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    // Nobody owns the documentation account: whoever answers with it is a simulator, and there the
+    // values that we ship are fine.
+    if context.cloud()?.identity()?.account == config::DOCUMENTATION_ACCOUNT {
+        return Ok(Vec::new());
+    }
+    Ok(context
+        .environment
+        .placeholders
+        .iter()
+        .filter(|found| found.key != "account_id")
+        .map(|found| {
+            format!(
+                "{}: `{}` still is the placeholder \"{}\"; write your own",
+                found.place, found.key, found.value
+            )
+        })
+        .collect())
+}
+
+fn versions(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    let today = Zoned::now().date();
+    let environment = &context.environment;
+    let rows = [
+        (
+            "kubernetes_version",
+            &environment.kubernetes_version,
+            config::kubernetes_support(&environment.kubernetes_version, today),
+        ),
+        (
+            "postgres_version",
+            &environment.postgres_version,
+            config::postgres_support(&environment.postgres_version, today),
+        ),
+    ];
+    let mut problems = Vec::new();
+    for (key, version, support) in rows {
+        match support {
+            Support::Supported { .. } => {}
+            Support::EndsSoon { until, days } => {
+                run.note(&format!("warning: AWS ends standard support of {key} {version} in {days} days, on {until}"));
+            }
+            Support::Ended { since } => problems.push(format!(
+                "{key} {version}: AWS ended standard support on {since}; choose a newer version"
+            )),
+            Support::Unknown => problems.push(format!(
+                "{key} {version} is not in the support table; choose a listed version"
+            )),
+        }
+    }
+    Ok(problems)
+}
+
+fn charts(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    run.progress("helm template");
+    let values = super::release::sample_values(context);
+    match context.helm()?.render(&super::release::chart(context, &values)?) {
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => Ok(vec![context.locate_in_overlay(&error)]),
+    }
+}

@@ -1,0 +1,212 @@
+//! Our Helm release of Supabase: base, overlay, and what the other stages found out.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use xtask_cloud::{Cluster, Kind, kinds};
+use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
+
+use super::Database;
+use crate::{
+    context::{Context, NAMESPACE, waiting},
+    helm::{Chart, Install},
+    terraform::Infrastructure,
+};
+
+const RELEASE: &str = "supabase";
+
+/// See the module.
+pub(super) struct Release;
+
+impl Stage<Context> for Release {
+    fn name(&self) -> &'static str {
+        "release"
+    }
+
+    fn purpose(&self) -> &'static str {
+        "every component of Supabase runs as the charts say"
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &["database"]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Write
+    }
+
+    fn undo(&self) -> Undo {
+        Undo::TearDown
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(30 * 60)
+    }
+
+    fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+        let overlay = context.environment.overlay.shown().to_owned();
+        Ok(vec![
+            Step::new(
+                "upgrade",
+                "install or upgrade the release",
+                Effect::Write,
+                Upgrade { overlay },
+            )
+            .leaves("the revision before this one: a failed upgrade is rolled back"),
+        ])
+    }
+
+    fn tear_down(&self, _: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+        Ok(vec![
+            Step::new(
+                "load-balancer",
+                "remove the load balancer while its controller runs",
+                Effect::Destructive,
+                RemoveIngress,
+            ),
+            Step::new("release", "uninstall the release", Effect::Destructive, Uninstall),
+            Step::new("volumes", "delete the volumes", Effect::Destructive, DeleteVolumes),
+        ])
+    }
+}
+
+struct Upgrade {
+    overlay: String,
+}
+
+impl Action<Context> for Upgrade {
+    fn preview(&self) -> Preview {
+        Preview::Command(format!(
+            "helm upgrade --install {RELEASE} helm/supabase --namespace {NAMESPACE} \
+             -f helm/overlays/base.yaml -f {} -f <generated> --wait --force-conflicts",
+            self.overlay
+        ))
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let infrastructure = run.output::<Infrastructure>()?;
+        let database = run.output::<Database>()?;
+        let install = chart(context, &values(&infrastructure, &database)?)?;
+        context.helm()?.install(context, run, &infrastructure, &install)
+    }
+}
+
+/// The release with these generated values on top of base and overlay.
+pub(super) fn chart(context: &Context, generated: &Value) -> anyhow::Result<Install> {
+    let overlays = context.root.join("helm/overlays");
+    Ok(Install {
+        release: RELEASE.to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        chart: Chart::Local(context.root.join("helm/supabase")),
+        values: vec![
+            overlays.join("base.yaml"),
+            context.environment.overlay_file.clone(),
+            context.generated_values(RELEASE, generated)?,
+        ],
+        timeout: Duration::from_secs(12 * 60),
+    })
+}
+
+fn values(infrastructure: &Infrastructure, database: &Database) -> anyhow::Result<Value> {
+    let mut values = json!({
+        "environment": infrastructure.environment,
+        "region": infrastructure.region,
+        "database": {
+            "host": infrastructure.database_host,
+            "port": infrastructure.database_port,
+            "name": infrastructure.database_name,
+        },
+        "storage": {"bucket": infrastructure.storage_bucket, "roleArn": infrastructure.role("storage")?},
+    });
+    if let Some(bucket) = &infrastructure.backup_bucket {
+        values["backup"] = json!({"bucket": bucket, "roleArn": infrastructure.role("backup")?});
+    }
+    let ingress = [
+        ("host", &infrastructure.hostname),
+        ("certificateArn", &infrastructure.certificate_arn),
+        ("webAclArn", &infrastructure.web_acl_arn),
+        ("accessLogsBucket", &infrastructure.access_logs_bucket),
+    ];
+    for (key, value) in ingress {
+        if let Some(value) = value {
+            values["ingress"][key] = json!(value);
+        }
+    }
+    if let Some(host) = &infrastructure.hostname {
+        values["publicUrl"] = json!(format!("https://{host}"));
+    }
+    // Only ever switched off: whether it is wanted at all is the overlay's word.
+    if !database.realtime.enabled {
+        values["realtime"] = json!({"enabled": false});
+    }
+    Ok(values)
+}
+
+/// Values that stand in for Terraform's while only the chart and the overlay are checked.
+pub(super) fn sample_values(context: &Context) -> Value {
+    let environment = &context.environment;
+    json!({
+        "environment": environment.name,
+        "region": environment.region,
+        "database": {"host": "database.internal", "port": 5432, "name": "supabase"},
+        "storage": {
+            "bucket": format!("{}-storage", environment.name_prefix()),
+            "roleArn": format!("arn:aws:iam::{}:role/{}-storage", environment.account_id, environment.name_prefix()),
+        },
+    })
+}
+
+struct RemoveIngress;
+
+impl Action<Context> for RemoveIngress {
+    fn preview(&self) -> Preview {
+        Preview::Wait("the Ingress and its load balancer are gone".to_owned())
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let Some(cluster) = context.cluster_if_any(run)? else {
+            return Ok(Outcome::Unchanged("there is no cluster".to_owned()));
+        };
+        removed(run, &cluster, &kinds::INGRESS)
+    }
+}
+
+/// Deletes all objects of a kind in our namespace and waits until their controllers let them go.
+fn removed(run: &StepRun<'_>, cluster: &Cluster, kind: &Kind) -> anyhow::Result<Outcome> {
+    let names = cluster.delete_all(kind, NAMESPACE, "")?;
+    waiting(run, |wait| cluster.wait_all_gone(kind, Some(NAMESPACE), "", wait))?;
+    Ok(if names.is_empty() {
+        Outcome::Unchanged("there is none".to_owned())
+    } else {
+        Outcome::Changed(format!("removed {}", names.join(", ")))
+    })
+}
+
+struct Uninstall;
+
+impl Action<Context> for Uninstall {
+    fn preview(&self) -> Preview {
+        Preview::Command(format!("helm uninstall {RELEASE} --namespace {NAMESPACE} --wait"))
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        context.uninstall(run, RELEASE, NAMESPACE)
+    }
+}
+
+struct DeleteVolumes;
+
+impl Action<Context> for DeleteVolumes {
+    fn preview(&self) -> Preview {
+        Preview::Request(format!(
+            "delete every PersistentVolumeClaim in {NAMESPACE}, wait until they are gone"
+        ))
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let Some(cluster) = context.cluster_if_any(run)? else {
+            return Ok(Outcome::Unchanged("there is no cluster".to_owned()));
+        };
+        removed(run, &cluster, &kinds::PERSISTENT_VOLUME_CLAIM)
+    }
+}

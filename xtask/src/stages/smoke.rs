@@ -1,0 +1,353 @@
+//! Asks the public address what a client would ask, and expects exactly the right answers.
+//!
+//! Source of paths and codes: the gateway routes of self-hosted Supabase.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use xtask_cloud::Method;
+use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
+use xtask_tools::Secret;
+
+use super::{Address, Database};
+use crate::{
+    context::{Context, waiting},
+    exit::Exit,
+    secrets::{ANON_KEY, DASHBOARD_PASSWORD, DASHBOARD_USERNAME, SERVICE_ROLE_KEY},
+};
+
+/// See the module.
+pub(super) struct Smoke;
+
+impl Stage<Context> for Smoke {
+    fn name(&self) -> &'static str {
+        "smoke"
+    }
+
+    fn purpose(&self) -> &'static str {
+        "Supabase answers at its public address, to the right keys and to no others"
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &["ingress"]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn undo(&self) -> Undo {
+        Undo::Nothing
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(10 * 60)
+    }
+
+    fn plan(&self, _: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+        let mut steps = vec![Step::new(
+            "answers",
+            "wait until the load balancer answers",
+            Effect::Read,
+            Answers,
+        )];
+        steps.extend(
+            PROBES
+                .iter()
+                .map(|probe| Step::new(probe.id, probe.title, Effect::Read, Probing { probe })),
+        );
+        Ok(steps)
+    }
+
+    fn tear_down(&self, _: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+enum Key {
+    None,
+    /// Well-formed and signed by nobody we know.
+    Wrong,
+    Anon,
+    ServiceRole,
+    Dashboard,
+}
+
+impl Key {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "no key",
+            Self::Wrong => "a wrong key",
+            Self::Anon => "the anon key",
+            Self::ServiceRole => "the service_role key",
+            Self::Dashboard => "the dashboard login",
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    Get,
+    /// With this JSON body.
+    Post(&'static str),
+    WebSocket,
+}
+
+impl Question {
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post(_) => "POST",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+/// One question and its only right answers.
+struct Probe {
+    id: &'static str,
+    title: &'static str,
+    question: Question,
+    path: &'static str,
+    key: Key,
+    status: &'static [u16],
+    /// What the body has to contain.
+    contains: &'static str,
+    /// Skipped, not passed, where the database cannot carry the feature.
+    feature: Option<fn(&Database) -> Option<String>>,
+}
+
+const fn get(
+    id: &'static str,
+    title: &'static str,
+    path: &'static str,
+    key: Key,
+    status: &'static [u16],
+) -> Probe {
+    Probe { id, title, question: Question::Get, path, key, status, contains: "", feature: None }
+}
+
+impl Probe {
+    const fn containing(mut self, text: &'static str) -> Self {
+        self.contains = text;
+        self
+    }
+}
+
+static PROBES: [Probe; 18] = [
+    get("gateway-health", "the gateway is healthy", "/healthz", Key::None, &[200]),
+    get(
+        "rest-service",
+        "rest answers to the service_role key",
+        "/rest/v1/",
+        Key::ServiceRole,
+        &[200],
+    ),
+    get("rest-none", "rest refuses a request without a key", "/rest/v1/", Key::None, &[401]),
+    get("rest-wrong", "rest refuses a wrong key", "/rest/v1/", Key::Wrong, &[401]),
+    get("auth-health", "auth is healthy", "/auth/v1/health", Key::Anon, &[200])
+        .containing("GoTrue"),
+    get("auth-none", "auth refuses a request without a key", "/auth/v1/health", Key::None, &[401]),
+    get(
+        "auth-settings",
+        "auth tells its settings to the anon key",
+        "/auth/v1/settings",
+        Key::Anon,
+        &[200],
+    ),
+    get(
+        "auth-keys",
+        "auth publishes its public keys",
+        "/auth/v1/.well-known/jwks.json",
+        Key::None,
+        &[200],
+    )
+    .containing("keys"),
+    get("storage-status", "storage is up", "/storage/v1/status", Key::None, &[200]),
+    get(
+        "storage-buckets",
+        "storage lists buckets for service_role",
+        "/storage/v1/bucket",
+        Key::ServiceRole,
+        &[200],
+    ),
+    get(
+        "storage-wrong",
+        "storage refuses a wrong key",
+        "/storage/v1/bucket",
+        Key::Wrong,
+        &[400, 401, 403],
+    ),
+    get("functions", "an edge function answers", "/functions/v1/hello", Key::Anon, &[200]),
+    Probe {
+        id: "graphql",
+        title: "graphql answers (with a placeholder, where the extension is missing)",
+        question: Question::Post(r#"{"query":"{ __typename }"}"#),
+        path: "/graphql/v1",
+        key: Key::Anon,
+        status: &[200],
+        contains: "",
+        feature: None,
+    },
+    get("meta-anon", "the admin route refuses the anon key", "/pg/tables", Key::Anon, &[403]),
+    get("studio-none", "studio asks for a login", "/", Key::None, &[401]),
+    get("studio-login", "studio opens with the login", "/", Key::Dashboard, &[200, 302, 307]),
+    Probe {
+        id: "realtime",
+        title: "realtime accepts a websocket",
+        question: Question::WebSocket,
+        path: "/realtime/v1/websocket?vsn=1.0.0",
+        key: Key::Anon,
+        status: &[101],
+        contains: "",
+        feature: Some(realtime),
+    },
+    Probe {
+        id: "realtime-none",
+        title: "realtime refuses a websocket without a key",
+        question: Question::WebSocket,
+        path: "/realtime/v1/websocket?vsn=1.0.0",
+        key: Key::None,
+        status: &[401],
+        contains: "",
+        feature: Some(realtime),
+    },
+];
+
+fn realtime(database: &Database) -> Option<String> {
+    (!database.realtime.enabled)
+        .then(|| format!("realtime is switched off: {}", database.realtime.reason))
+}
+
+struct Answers;
+
+impl Action<Context> for Answers {
+    fn preview(&self) -> Preview {
+        Preview::Wait("the public address answers 200 on /healthz".to_owned())
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let address = run.output::<Address>()?;
+        let url = format!("{}/healthz", address.url);
+        let http = context.http()?;
+        let answer =
+            waiting(run, |wait| http.send_until_reachable(Method::Get, &url, &[], None, wait))?;
+        if answer.status == 200 {
+            return Ok(Outcome::Unchanged(address.url));
+        }
+        Err(wrong("gateway-health", &address.url, answer.status, &answer.body, "200"))
+    }
+}
+
+struct Probing {
+    probe: &'static Probe,
+}
+
+impl Action<Context> for Probing {
+    fn preview(&self) -> Preview {
+        let Probe { question, path, key, status, .. } = self.probe;
+        Preview::Check(format!(
+            "{} {path} with {} → {}",
+            question.verb(),
+            key.name(),
+            codes(status)
+        ))
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let probe = self.probe;
+        if let Some(reason) = probe
+            .feature
+            .and_then(|missing| run.output::<Database>().ok().and_then(|found| missing(&found)))
+        {
+            return Ok(Outcome::Skipped(reason));
+        }
+        let address = run.output::<Address>()?;
+        let url = format!("{}{}", address.url, probe.path);
+        let (status, body) = ask(context, probe, &url)?;
+        if !probe.status.contains(&status) || !body.contains(probe.contains) {
+            let mut expected = codes(probe.status);
+            if !probe.contains.is_empty() {
+                expected = format!("{expected} with `{}` in the body", probe.contains);
+            }
+            return Err(wrong(probe.id, probe.path, status, &body, &expected));
+        }
+        Ok(Outcome::Unchanged(status.to_string()))
+    }
+}
+
+/// Asks one question; the status and the body of the answer.
+fn ask(context: &Context, probe: &Probe, url: &str) -> anyhow::Result<(u16, String)> {
+    let http = context.http()?;
+    let keys = authentication(context, probe.key)?;
+    let mut headers: Vec<(&str, &str)> =
+        keys.iter().map(|(name, secret)| (*name, secret.expose())).collect();
+    let answer = match probe.question {
+        Question::Get => http.get(url, &headers)?,
+        Question::Post(body) => {
+            headers.push(("content-type", "application/json"));
+            http.send(Method::Post, url, &headers, Some(body))?
+        }
+        Question::WebSocket => {
+            return Ok((http.websocket_handshake(url, &headers)?, String::new()));
+        }
+    };
+    Ok((answer.status, answer.body))
+}
+
+fn authentication(context: &Context, key: Key) -> anyhow::Result<Vec<(&'static str, Secret)>> {
+    let bearer = |secret: Secret| {
+        vec![
+            ("authorization", Secret::new(format!("Bearer {}", secret.expose()))),
+            ("apikey", secret),
+        ]
+    };
+    Ok(match key {
+        Key::None => Vec::new(),
+        Key::Wrong => bearer(Secret::new(WRONG_KEY)),
+        Key::Anon => bearer(context.secret(ANON_KEY)?),
+        Key::ServiceRole => bearer(context.secret(SERVICE_ROLE_KEY)?),
+        Key::Dashboard => {
+            let login = format!(
+                "{}:{}",
+                context.secret(DASHBOARD_USERNAME)?.expose(),
+                context.secret(DASHBOARD_PASSWORD)?.expose()
+            );
+            let encoded = Secret::new(STANDARD.encode(login));
+            context.register(&encoded)?;
+            vec![("authorization", Secret::new(format!("Basic {}", encoded.expose())))]
+        }
+    })
+}
+
+/// `{"alg":"HS256","typ":"JWT"}.{"role":"service_role"}` with a signature of zeros.
+const WRONG_KEY: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn codes(status: &[u16]) -> String {
+    status.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+fn wrong(id: &str, path: &str, status: u16, body: &str, expected: &str) -> anyhow::Error {
+    const LONGEST: usize = 300;
+    let body: String = body.trim().chars().take(LONGEST).collect();
+    let said = if body.is_empty() { String::new() } else { format!(": {body}") };
+    Exit::SmokeFailed
+        .error(format!("smoke test `{id}`: {path} answered {status}, expected {expected}{said}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::PROBES;
+
+    #[test]
+    fn every_probe_has_its_own_name_and_an_expectation() {
+        let names: BTreeSet<_> = PROBES.iter().map(|probe| probe.id).collect();
+        assert_eq!(names.len(), PROBES.len());
+        assert!(PROBES.iter().all(|probe| !probe.status.is_empty() && probe.path.starts_with('/')));
+    }
+}

@@ -1,0 +1,76 @@
+//! Refuses to delete or replace what holds data, unless a person named the very address.
+
+use super::plan::{Deed, Plan};
+use crate::exit::Exit;
+
+/// Resource types that hold data or that data cannot be read without.
+const PROTECTED: [&str; 8] = [
+    "aws_backup_vault",
+    "aws_db_instance",
+    "aws_eks_cluster",
+    "aws_kms_key",
+    "aws_rds_cluster",
+    "aws_s3_bucket",
+    "aws_ssm_parameter",
+    "aws_vpc",
+];
+
+/// # Errors
+/// Names every protected resource that the plan would destroy or replace, and why.
+pub(crate) fn check(plan: &Plan, allowed: &[String]) -> anyhow::Result<()> {
+    let refused: Vec<String> = plan
+        .deeds()
+        .into_iter()
+        .filter(|(deed, _)| matches!(deed, Deed::Destroy | Deed::Replace))
+        .filter(|(_, change)| {
+            PROTECTED.contains(&change.kind.as_str()) && !allowed.contains(&change.address)
+        })
+        .map(|(deed, change)| {
+            let why =
+                change.forced_by().map(|path| format!(" (forced by `{path}`)")).unwrap_or_default();
+            format!("{} {}{why}", deed.verb(), change.address)
+        })
+        .collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Exit::Refused.error(format!(
+        "the plan would {}; nothing was applied. If that is what you want, name each one: --allow-destroy '<address>'",
+        refused.join(", ")
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Plan, check};
+
+    fn plan(kind: &str, actions: &[&str]) -> Plan {
+        let json = json!({"resource_changes": [{
+            "address": format!("module.x.{kind}.this"), "type": kind, "mode": "managed",
+            "change": {"actions": actions, "replace_paths": [["engine"]]},
+        }]});
+        Plan::parse(&json.to_string()).unwrap()
+    }
+
+    #[test]
+    fn a_protected_resource_stays_unless_named() {
+        let replacing = plan("aws_db_instance", &["delete", "create"]);
+        let text = check(&replacing, &[]).unwrap_err().to_string();
+        assert!(
+            text.contains("replace module.x.aws_db_instance.this (forced by `engine`)"),
+            "{text}"
+        );
+        assert!(check(&replacing, &["module.x.aws_db_instance.this".to_owned()]).is_ok());
+        assert!(check(&replacing, &["module.x.aws_db_instance.that".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn other_types_and_gentle_deeds_pass() {
+        assert!(check(&plan("aws_db_instance", &["update"]), &[]).is_ok());
+        assert!(check(&plan("aws_db_instance", &["create"]), &[]).is_ok());
+        assert!(check(&plan("aws_iam_role", &["delete"]), &[]).is_ok());
+        assert!(check(&plan("aws_s3_bucket", &["delete"]), &[]).is_err());
+    }
+}

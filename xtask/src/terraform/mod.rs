@@ -1,0 +1,252 @@
+//! Terraform as the runner calls it: one environment, its own data folder, its own workspace.
+//!
+//! Architecture invariant: the workspace and the backend are given to each process, never read from
+//! what an earlier command left on the disk, and secrets only travel as ephemeral variables.
+
+mod digest;
+mod drift;
+pub(crate) mod guard;
+mod outputs;
+mod plan;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use xtask_tools::{Command, Processes, Secret};
+
+use crate::watch::Watch;
+
+pub(crate) use digest::{markdown, totals};
+pub(crate) use drift::{Drifted, What};
+pub(crate) use outputs::Infrastructure;
+pub(crate) use plan::Plan;
+
+/// What a plan compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The code with AWS.
+    Normal,
+    /// The state with AWS: drift.
+    RefreshOnly,
+}
+
+/// Where the state of an environment lives.
+#[derive(Debug, Clone)]
+pub(crate) struct Backend {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) region: String,
+}
+
+/// The root module of one environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Terraform {
+    pub(crate) processes: Processes,
+    pub(crate) program: PathBuf,
+    /// The module's folder.
+    pub(crate) module: PathBuf,
+    pub(crate) var_file: PathBuf,
+    pub(crate) workspace: String,
+    pub(crate) backend: Backend,
+    /// Data, plans and logs of this environment.
+    pub(crate) folder: PathBuf,
+    /// Endpoints, provider mirror and caches.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+/// Exit code of `plan -detailed-exitcode` when there is something to do.
+const CHANGES: i32 = 2;
+
+impl Terraform {
+    pub(crate) fn init(&self, watch: &Watch<'_>) -> anyhow::Result<()> {
+        let Backend { bucket, key, region } = &self.backend;
+        let command = self
+            .command("connect Terraform to its state", watch)
+            .args(["init", "-input=false", "-no-color", "-reconfigure", "-lockfile=readonly"])
+            .args([
+                format!("-backend-config=bucket={bucket}"),
+                format!("-backend-config=key={key}"),
+                format!("-backend-config=region={region}"),
+            ])
+            .args(["-backend-config=use_lockfile=true", "-backend-config=encrypt=true"])
+            .env_remove("TF_WORKSPACE");
+        follow(&command, watch)
+    }
+
+    /// Makes the workspace if it does not exist yet.
+    pub(crate) fn select_workspace(&self, watch: &Watch<'_>) -> anyhow::Result<()> {
+        let recorded = std::fs::read_to_string(self.data().join("environment")).unwrap_or_default();
+        if recorded.trim() == self.workspace {
+            return Ok(());
+        }
+        let command = self
+            .command("select the workspace", watch)
+            .args(["workspace", "select", "-or-create", &self.workspace])
+            .env_remove("TF_WORKSPACE");
+        follow(&command, watch)
+    }
+
+    /// Writes a plan; true when it would change something.
+    pub(crate) fn plan(
+        &self,
+        watch: &Watch<'_>,
+        password: &Secret,
+        mode: Mode,
+    ) -> anyhow::Result<bool> {
+        let _ = std::fs::remove_file(self.plan_file());
+        let command = self
+            .command("compare the code with AWS", watch)
+            .args(["plan", "-input=false", "-no-color", "-detailed-exitcode", "-lock-timeout=60s"])
+            .args((mode == Mode::RefreshOnly).then_some("-refresh-only"))
+            .arg(format!("-out={}", self.plan_file().display()))
+            .arg(self.variables())
+            .secret_env("TF_VAR_database_password", password)
+            .allow_codes(&[0, CHANGES]);
+        let finished = command.run(&mut |line| watch.progress(line.text))?;
+        let changes = finished.code == CHANGES;
+        if !changes && mode == Mode::Normal {
+            // A plan without changes is not applied; its absence tells the apply step.
+            let _ = std::fs::remove_file(self.plan_file());
+        }
+        Ok(changes)
+    }
+
+    pub(crate) fn has_plan(&self) -> bool {
+        self.plan_file().is_file()
+    }
+
+    pub(crate) fn show_plan(&self, watch: &Watch<'_>) -> anyhow::Result<Plan> {
+        let command = self
+            .command("read the plan", watch)
+            .args(["show", "-json", "-no-color"])
+            .arg(self.plan_file());
+        Plan::parse(&command.output()?)
+    }
+
+    /// Applies the plan that was written and shown; returns Terraform's own summary.
+    pub(crate) fn apply_plan(
+        &self,
+        watch: &Watch<'_>,
+        password: &Secret,
+    ) -> anyhow::Result<String> {
+        let command = self
+            .command("apply the plan", watch)
+            .args(["apply", "-input=false", "-no-color", "-lock-timeout=60s", "-parallelism=30"])
+            .secret_env("TF_VAR_database_password", password)
+            .arg(self.plan_file());
+        let summary = summarised(&command, watch, "Apply complete!")?;
+        std::fs::remove_file(self.plan_file()).context("failed to remove the applied plan")?;
+        Ok(summary)
+    }
+
+    pub(crate) fn output(&self, watch: &Watch<'_>) -> anyhow::Result<String> {
+        self.command("read the outputs", watch).args(["output", "-json", "-no-color"]).output()
+    }
+
+    pub(crate) fn state_is_empty(&self, watch: &Watch<'_>) -> anyhow::Result<bool> {
+        Ok(self.count_resources(watch)? == 0)
+    }
+
+    /// How many resources the state holds.
+    pub(crate) fn count_resources(&self, watch: &Watch<'_>) -> anyhow::Result<usize> {
+        let (finished, resources) = self
+            .command("list what is in the state", watch)
+            .args(["state", "list"])
+            // Code 1 with "No state file was found!" is an empty state, too.
+            .allow_codes(&[0, 1])
+            .capture()?;
+        Ok(if finished.code == 1 { 0 } else { resources.lines().count() })
+    }
+
+    /// Lifts the protections against deletion, and changes nothing else.
+    pub(crate) fn unprotect(&self, watch: &Watch<'_>, password: &Secret) -> anyhow::Result<()> {
+        let command = self
+            .command("switch off deletion protection", watch)
+            .args([
+                "apply",
+                "-input=false",
+                "-no-color",
+                "-auto-approve",
+                "-lock-timeout=60s",
+                "-parallelism=30",
+            ])
+            .args(["-var=teardown=true"])
+            .arg(self.variables())
+            .secret_env("TF_VAR_database_password", password);
+        follow(&command, watch)
+    }
+
+    /// Destroys everything in the state; returns Terraform's own summary.
+    pub(crate) fn destroy(&self, watch: &Watch<'_>, password: &Secret) -> anyhow::Result<String> {
+        let command = self
+            .command("destroy everything in the state", watch)
+            .args([
+                "destroy",
+                "-input=false",
+                "-no-color",
+                "-auto-approve",
+                "-lock-timeout=60s",
+                "-parallelism=30",
+            ])
+            .args(["-var=teardown=true"])
+            .arg(self.variables())
+            .secret_env("TF_VAR_database_password", password);
+        summarised(&command, watch, "Destroy complete!")
+    }
+
+    fn command(&self, purpose: &str, watch: &Watch<'_>) -> Command {
+        self.processes
+            .command(&self.program)
+            .arg(format!("-chdir={}", self.module.display()))
+            .environment(&self.environment)
+            .environment(&BTreeMap::from([
+                ("TF_DATA_DIR".to_owned(), self.data().display().to_string()),
+                ("TF_IN_AUTOMATION".to_owned(), "1".to_owned()),
+                ("CHECKPOINT_DISABLE".to_owned(), "1".to_owned()),
+            ]))
+            .env("TF_WORKSPACE", &self.workspace)
+            .purpose(purpose)
+            .deadline(watch.deadline)
+            .log_to(self.folder.join("logs").join(format!("{}.log", watch.name)))
+    }
+
+    fn variables(&self) -> String {
+        format!("-var-file={}", self.var_file.display())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("terraform")
+    }
+
+    fn plan_file(&self) -> PathBuf {
+        self.folder.join("plan.bin")
+    }
+}
+
+fn follow(command: &Command, watch: &Watch<'_>) -> anyhow::Result<()> {
+    command.run(&mut |line| watch.progress(line.text)).map(drop)
+}
+
+fn summarised(command: &Command, watch: &Watch<'_>, start: &str) -> anyhow::Result<String> {
+    let mut summary = String::new();
+    command.run(&mut |line| {
+        if let Some(rest) = line.text.strip_prefix(start) {
+            summary = rest
+                .trim()
+                .trim_start_matches("Resources:")
+                .trim()
+                .trim_end_matches('.')
+                .to_owned();
+        }
+        watch.progress(line.text);
+    })?;
+    Ok(summary)
+}
+
+/// A module folder below the repository.
+pub(crate) fn module(root: &Path) -> PathBuf {
+    root.join("terraform")
+}
