@@ -1,7 +1,8 @@
 -- Extensions live in a schema of their own, so that `public` holds the application's objects only.
 create schema if not exists extensions;
 
--- Both are trusted: the owner of the database may install them.
+-- Both are trusted: the owner of the database may install them. One that was installed elsewhere stays there: its
+-- functions belong to the server's superuser and cannot be moved.
 create extension if not exists "uuid-ossp" with schema extensions;
 create extension if not exists pgcrypto with schema extensions;
 

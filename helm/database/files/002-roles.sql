@@ -27,7 +27,7 @@ begin
   alter role authenticator login noinherit;
   alter role supabase_auth_admin login noinherit;
   alter role supabase_storage_admin login noinherit;
-  alter role supabase_admin login;
+  alter role supabase_admin login createrole createdb;
   alter role supabase_backup login inherit;
 
   -- A master user may hand these on where the server lets it; each answer ends in the report.

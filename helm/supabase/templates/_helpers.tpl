@@ -26,6 +26,12 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 {{- end -}}
 
+{{/* A Pod's labels: without the chart's version, which would restart every Pod with each new chart. */}}
+{{- define "supabase.podLabels" -}}
+{{ include "supabase.selectorLabels" . }}
+app.kubernetes.io/part-of: supabase
+{{- end -}}
+
 {{/* The labels and name of an object's metadata. */}}
 {{- define "supabase.metadata" -}}
 {{- $root := index . 0 -}}
@@ -115,8 +121,6 @@ The chart cannot see the Secrets' contents; whoever rotates one bumps `secretVer
 {{- with .config }}
 checksum/config: {{ sha256sum . }}
 {{- end }}
-{{- $versions := dict -}}
-{{- range .secrets }}{{- with get $root.Values.secretVersions . }}{{- $_ := set $versions . . }}{{- end }}{{- end -}}
 {{- $seen := list -}}
 {{- range .secrets }}{{- $seen = append $seen (printf "%s=%s" . (get $root.Values.secretVersions . | default "0")) }}{{- end -}}
 {{- with $seen }}
@@ -193,12 +197,16 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: topology.kubernetes.io/zone
     whenUnsatisfiable: {{ $root.Values.topologySpread.zone }}
+    # Counts the Pods of one revision only, so that a rollout does not skew what it leaves behind.
+    matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels:
         {{- include "supabase.selectorLabels" . | nindent 8 }}
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: {{ $root.Values.topologySpread.node }}
+    # Counts the Pods of one revision only, so that a rollout does not skew what it leaves behind.
+    matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels:
         {{- include "supabase.selectorLabels" . | nindent 8 }}
