@@ -3,10 +3,11 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
-use xtask_tools::Processes;
+use xtask_tools::{Processes, Toolbox};
 
 /// One row of the table of checks.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +92,7 @@ pub struct CheckContext {
     pub parse_command: ParseCommand,
     /// Starts the tools; knows the secrets and whether a stop was asked for.
     pub processes: Processes,
+    pub toolbox: Arc<Toolbox>,
 }
 
 impl CheckContext {
@@ -98,11 +100,12 @@ impl CheckContext {
     pub fn new(
         root: &Path,
         processes: Processes,
+        toolbox: Arc<Toolbox>,
         stages: Vec<&'static str>,
         parse_command: ParseCommand,
     ) -> Self {
         let scratch = root.join("target/checks");
-        Self { root: root.to_owned(), scratch, stages, parse_command, processes }
+        Self { root: root.to_owned(), scratch, stages, parse_command, processes, toolbox }
     }
 
     /// An empty scratch folder of that name: what an earlier run left there is gone.
@@ -126,5 +129,22 @@ impl CheckContext {
     pub(crate) fn read(&self, path: &str) -> anyhow::Result<String> {
         std::fs::read_to_string(self.root.join(path))
             .with_context(|| format!("failed to read `{path}`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xtask_tools::NoDownload;
+
+    use super::*;
+
+    impl CheckContext {
+        /// For tests of what needs no tool.
+        pub(crate) fn without_tools(root: &Path) -> Self {
+            let accept: ParseCommand = |_| Ok(());
+            let processes = Processes::default();
+            let toolbox = Toolbox::new(root.join("tools"), processes.clone(), Arc::new(NoDownload));
+            Self::new(root, processes, Arc::new(toolbox), Vec::new(), accept)
+        }
     }
 }

@@ -174,8 +174,6 @@ fn report(
 
 #[cfg(test)]
 mod tests {
-    use xtask_tools::Processes;
-
     use super::*;
 
     const PASS: Check = Check {
@@ -197,8 +195,7 @@ mod tests {
 
     fn run_all(checks: &[Check], selection: &Selection) -> (anyhow::Result<Tally>, String) {
         let folder = tempfile::tempdir().unwrap();
-        let context =
-            CheckContext::new(folder.path(), Processes::default(), Vec::new(), |_| Ok(()));
+        let context = CheckContext::without_tools(folder.path());
         let mut out = Vec::new();
         let tally = run(&context, checks, selection, &mut out);
         (tally, String::from_utf8(out).unwrap())

@@ -1,0 +1,233 @@
+//! checkov on the Terraform code and on the rendered charts; and the rules for skipping its checks.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::{CheckContext, CheckOutcome, Finding, helm, process::ask, tools::PythonTool};
+
+/// What checkov does not have to check in the rendered charts, with reasons.
+const KUBERNETES_CONFIG: &str = "xtask/checks/checkov-kubernetes.yaml";
+
+/// More skips in the Terraform code than these are no exceptions any more.
+const MOST_TERRAFORM_SKIPS: usize = 12;
+
+/// A reason that is shorter than this is none.
+const SHORTEST_REASON: usize = 12;
+
+/// What `checkov -o json` prints for one framework.
+#[derive(Deserialize)]
+struct Report {
+    results: Results,
+    summary: Summary,
+}
+
+#[derive(Deserialize)]
+struct Results {
+    #[serde(default)]
+    failed_checks: Vec<FailedCheck>,
+}
+
+#[derive(Deserialize)]
+struct FailedCheck {
+    check_id: String,
+    check_name: String,
+    file_path: String,
+    file_line_range: Vec<usize>,
+    resource: String,
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    passed: usize,
+    skipped: usize,
+}
+
+pub(crate) fn terraform(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
+    let mut findings = Vec::new();
+    let mut summaries = Vec::new();
+    for environment in context.environments()? {
+        let variables = format!("terraform/environments/{environment}.tfvars");
+        let arguments =
+            ["--directory", "terraform", "--framework", "terraform", "--var-file", &variables];
+        let report = scan(context, &arguments.map(PathBuf::from))?;
+        summaries.push(format!("{environment}: {}", report.summary.text()));
+        findings.extend(report.findings("terraform"));
+    }
+    findings.sort();
+    findings.dedup();
+    Ok(CheckOutcome::of_findings(&findings, summaries.join(", ")))
+}
+
+pub(crate) fn kubernetes(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
+    let manifests = match helm::render_all(context)? {
+        Ok(manifests) => manifests,
+        Err(output) => return Ok(CheckOutcome::Failed(output)),
+    };
+    let mut arguments = ["--framework", "kubernetes", "--config-file", KUBERNETES_CONFIG]
+        .map(PathBuf::from)
+        .to_vec();
+    for manifest in &manifests {
+        arguments.extend([PathBuf::from("--file"), manifest.file.clone()]);
+    }
+    let report = scan(context, &arguments)?;
+    Ok(CheckOutcome::of_findings(
+        &report.findings("target/checks/manifests"),
+        report.summary.text(),
+    ))
+}
+
+/// checkov on the plan of an environment (`terraform show -json`), which knows values that the code
+/// alone does not show.
+///
+/// # Errors
+/// When checkov cannot be installed or run.
+pub fn scan_plan(context: &CheckContext, plan: &Path) -> anyhow::Result<CheckOutcome> {
+    let arguments = ["--framework", "terraform_plan", "--file"].map(PathBuf::from);
+    let report = scan(context, &[arguments.as_slice(), &[plan.to_owned()]].concat())?;
+    Ok(CheckOutcome::of_findings(&report.findings("plan"), report.summary.text()))
+}
+
+fn scan(context: &CheckContext, arguments: &[PathBuf]) -> anyhow::Result<Report> {
+    let command = context.python_tool(PythonTool::Checkov)?.args(arguments);
+    let command = command.args(["--compact", "--quiet", "--output", "json", "--skip-download"]);
+    // Its own update check and its banner would ask the network.
+    let command = command.env("CHECKOV_RUN_SCA_PACKAGE_SCAN", "false").env("LOG_LEVEL", "ERROR");
+    let answer = ask(&command.purpose("run checkov"))?;
+    let report: Report = serde_json::from_str(&answer.stdout).with_context(|| {
+        format!("checkov looked at nothing or ended with an error: {}", answer.all.trim())
+    })?;
+    anyhow::ensure!(
+        report.summary.passed + report.results.failed_checks.len() > 0,
+        "checkov looked at nothing"
+    );
+    Ok(report)
+}
+
+impl Report {
+    fn findings(&self, folder: &str) -> Vec<Finding> {
+        let finding = |failed: &FailedCheck| {
+            let file = failed.file_path.trim_start_matches('/');
+            // Manifests are named by their path from the file system's root.
+            let file = file.rsplit_once("/manifests/").map_or(file, |(_, name)| name);
+            let message =
+                format!("{} {} ({})", failed.check_id, failed.check_name, failed.resource);
+            let line = failed.file_line_range.first().copied().unwrap_or_default();
+            Finding::new(&format!("{folder}/{file}"), line, message)
+        };
+        self.results.failed_checks.iter().map(finding).collect()
+    }
+}
+
+impl Summary {
+    fn text(&self) -> String {
+        format!("{} passed, {} skipped", self.passed, self.skipped)
+    }
+}
+
+/// Every suppressed finding of every scanner has its reason beside it.
+pub(crate) fn skips(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
+    let files = context.files("", |path| {
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        ["tf", "yaml", "yml", "tpl", "sh"].contains(&extension) || path == ".ci/run"
+    })?;
+    let mut findings = Vec::new();
+    let mut count = 0;
+    let mut in_terraform = 0;
+    for path in &files {
+        for (index, line) in context.read(path)?.lines().enumerate() {
+            let Some(skip) = skip_of(path, line) else { continue };
+            count += 1;
+            in_terraform += usize::from(path.starts_with("terraform/"));
+            if skip.reason.chars().count() < SHORTEST_REASON {
+                let message = format!("`{}` is skipped without a reason", skip.check);
+                findings.push(Finding::new(path, index + 1, message));
+            }
+        }
+    }
+    if in_terraform > MOST_TERRAFORM_SKIPS {
+        let message = format!("{in_terraform} skipped checks, more than {MOST_TERRAFORM_SKIPS}");
+        findings.push(Finding::new("terraform", 0, message));
+    }
+    let summary = format!("{count} skips, {in_terraform} of them in terraform");
+    Ok(CheckOutcome::of_findings(&findings, summary))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Skip<'a> {
+    check: &'a str,
+    reason: &'a str,
+}
+
+/// The skip that a line makes, in the form of the scanner that reads it.
+fn skip_of<'a>(path: &str, line: &'a str) -> Option<Skip<'a>> {
+    let skip = |check: &'a str, reason: &'a str| {
+        Some(Skip { check: check.trim(), reason: reason.trim_matches([' ', '#', '"', '\'']) })
+    };
+    if let Some((_, rest)) = line.split_once("checkov:skip=") {
+        let (check, reason) = rest.split_once(':').unwrap_or((rest, ""));
+        return skip(check, reason);
+    }
+    if let Some((_, rest)) = line.split_once("checkov.io/skip") {
+        let value = rest.split_once(':').map_or("", |(_, value)| value);
+        let (check, reason) = value.split_once('=').unwrap_or((value, ""));
+        return skip(check.trim_matches([' ', '"', '\'']), reason);
+    }
+    if let Some((_, rest)) = line.split_once("zizmor: ignore[") {
+        let (check, reason) = rest.split_once(']').unwrap_or((rest, ""));
+        return skip(check, reason);
+    }
+    if let Some((_, rest)) = line.split_once("shellcheck disable=") {
+        let (check, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+        return skip(check, reason);
+    }
+    if path == KUBERNETES_CONFIG && line.trim_start().starts_with("- ") {
+        let entry = line.trim_start().trim_start_matches("- ");
+        let (check, reason) = entry.split_once('#').unwrap_or((entry, ""));
+        return skip(check, reason);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skips_are_read_in_the_form_of_every_scanner() {
+        for (path, line) in [
+            ("a.tf", "  #checkov:skip=X_1: because it is so"),
+            ("a.yaml", "    checkov.io/skip1: \"X_1=because it is so\""),
+            ("a.yml", "  role: y # zizmor: ignore[X_1] because it is so"),
+            ("a.sh", "# shellcheck disable=X_1 # because it is so"),
+            (KUBERNETES_CONFIG, "  - X_1 # because it is so"),
+        ] {
+            let wanted = Skip { check: "X_1", reason: "because it is so" };
+            assert_eq!(skip_of(path, line), Some(wanted), "{line}");
+        }
+        for (path, line) in [
+            ("a.tf", "  #checkov:skip=X_1"),
+            ("a.yaml", "    checkov.io/skip1: X_1"),
+            ("a.yml", "  role: y # zizmor: ignore[X_1]"),
+            (KUBERNETES_CONFIG, "  - X_1"),
+        ] {
+            assert_eq!(skip_of(path, line), Some(Skip { check: "X_1", reason: "" }), "{line}");
+        }
+        assert_eq!(skip_of("other.yaml", "  - X_1 # text"), None);
+    }
+
+    #[test]
+    fn findings_of_checkov_name_the_file() {
+        let text = r#"{"check_type": "terraform", "summary": {"passed": 3, "failed": 1, "skipped": 2},
+            "results": {"failed_checks": [{"check_id": "CKV_1", "check_name": "Ensure it",
+            "file_path": "/modules/a/main.tf", "file_line_range": [3, 9], "resource": "aws_x.y"}]}}"#;
+        let report: Report = serde_json::from_str(text).unwrap();
+        let findings = report.findings("terraform");
+        assert_eq!(
+            findings[0].to_string(),
+            "terraform/modules/a/main.tf:3: CKV_1 Ensure it (aws_x.y)"
+        );
+        assert_eq!(report.summary.text(), "3 passed, 2 skipped");
+    }
+}

@@ -1,0 +1,166 @@
+//! The table of checks, in the order in which they run. Adding a check is one row.
+
+use crate::{
+    Check,
+    Kind::{Fast, Slow},
+    checkov, helm, iam, rust, scanners, terraform, tidy, workflows,
+};
+
+/// What `cargo xtask test` runs; the end-to-end run is added by the runner itself.
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "rust-format",
+        kind: Fast,
+        claim: "the Rust code is formatted",
+        remedy: "run `cargo fmt --all`",
+        run: rust::format,
+    },
+    Check {
+        name: "terraform-format",
+        kind: Fast,
+        claim: "the Terraform code and the environments' values are formatted",
+        remedy: "run `terraform fmt -recursive terraform`",
+        run: terraform::format,
+    },
+    Check {
+        name: "tidy",
+        kind: Fast,
+        claim: "no path of one machine, no registry host, no unfinished work, no broken link",
+        remedy: "change the lines named above",
+        run: tidy::tidy,
+    },
+    Check {
+        name: "workflows",
+        kind: Fast,
+        claim: "each workflow step is one command of the runner, and no deploy is ever cancelled",
+        remedy: "change the steps named above; .github/workflows/README.md has the rules",
+        run: workflows::policy,
+    },
+    Check {
+        name: "zizmor",
+        kind: Fast,
+        claim: "the workflows and dependabot.yml have no security finding",
+        remedy: "change what zizmor names above; its documentation has a page for each audit",
+        run: scanners::zizmor,
+    },
+    Check {
+        name: "actionlint",
+        kind: Fast,
+        claim: "the workflows are valid, with all their expressions",
+        remedy: "change what actionlint names above",
+        run: scanners::actionlint,
+    },
+    Check {
+        name: "shellcheck",
+        kind: Fast,
+        claim: "the shell scripts have no known mistake",
+        remedy: "change what shellcheck names above; each SC number has a page in its wiki",
+        run: scanners::shellcheck,
+    },
+    Check {
+        name: "scanner-skips",
+        kind: Fast,
+        claim: "every suppressed finding has its reason, and there are few",
+        remedy: "write the reason beside the skip, or meet the check",
+        run: checkov::skips,
+    },
+    Check {
+        name: "dependencies",
+        kind: Fast,
+        claim: "one HTTP stack and one TLS stack are built",
+        remedy: "ask `cargo tree --invert <package>@<version>` who wants the second version",
+        run: rust::duplicates,
+    },
+    Check {
+        name: "licences",
+        kind: Fast,
+        claim: "every dependency has a licence that deny.toml allows",
+        remedy: "use another package, or allow the licence in deny.toml with a reason",
+        run: rust::licences,
+    },
+    Check {
+        name: "iam-policies",
+        kind: Fast,
+        claim: "the IAM policies name real actions on resources that these have",
+        remedy: "change the statements named above",
+        run: iam::policies_of_code,
+    },
+    Check {
+        name: "helm-lint",
+        kind: Fast,
+        claim: "the charts pass Helm's lint with the values of every environment",
+        remedy: "change what helm names above",
+        run: helm::lint,
+    },
+    Check {
+        name: "helm-render",
+        kind: Fast,
+        claim: "the charts render for every environment, and their schemas refuse unknown values",
+        remedy: "run the named `helm template` by hand and change the template or the schema",
+        run: helm::render,
+    },
+    Check {
+        name: "kubernetes-schema",
+        kind: Fast,
+        claim: "every rendered object fits the schemas of Kubernetes 1.35 and 1.36",
+        remedy: "change the template that renders the object",
+        run: helm::schema,
+    },
+    Check {
+        name: "terraform-validate",
+        kind: Slow,
+        claim: "the Terraform code is valid against the provider's schema",
+        remedy: "change what terraform names above",
+        run: terraform::validate,
+    },
+    Check {
+        name: "terraform-test",
+        kind: Slow,
+        claim: "dev and prod plan what they should, and wrong values are refused",
+        remedy: "run `terraform -chdir=terraform test` and compare the failed run with the code",
+        run: terraform::test,
+    },
+    Check {
+        name: "checkov-terraform",
+        kind: Slow,
+        claim: "the Terraform code of every environment passes checkov",
+        remedy: "meet the check, or skip it with `#checkov:skip=<id>:<reason>` in the resource",
+        run: checkov::terraform,
+    },
+    Check {
+        name: "checkov-kubernetes",
+        kind: Slow,
+        claim: "the rendered charts pass checkov",
+        remedy: "meet the check, or skip it with a reason in xtask/checks/checkov-kubernetes.yaml",
+        run: checkov::kubernetes,
+    },
+    Check {
+        name: "clippy",
+        kind: Slow,
+        claim: "the Rust code has no warning",
+        remedy: "run `cargo clippy --workspace --all-targets` and change what it names",
+        run: rust::lints,
+    },
+    Check {
+        name: "rust-tests",
+        kind: Slow,
+        claim: "the unit and integration tests pass",
+        remedy: "run `cargo test --workspace` and look at the first failure",
+        run: rust::tests,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fast_checks_stand_first() {
+        let names: BTreeSet<_> = CHECKS.iter().map(|check| check.name).collect();
+        assert_eq!(names.len(), CHECKS.len());
+        assert!(CHECKS.is_sorted_by_key(|check| check.kind));
+        assert!(CHECKS.iter().all(|check| !check.claim.is_empty() && !check.remedy.is_empty()));
+    }
+}
