@@ -65,9 +65,11 @@ begin
   if (select allowed from pg_temp.capability where name = 'event_triggers')
     and exists (select from pg_roles where rolname in ('service_role', 'supabase_backup') and not rolbypassrls)
     and not exists (select from pg_event_trigger where evtname = 'supabase_cover_row_security') then
-    create event trigger supabase_cover_row_security on ddl_command_end
-      when tag in ('CREATE TABLE', 'CREATE TABLE AS', 'ALTER TABLE')
-      execute function supabase_bootstrap.after_ddl();
+    perform pg_temp.attempt('cover_new_tables', $trigger$
+      create event trigger supabase_cover_row_security on ddl_command_end
+        when tag in ('CREATE TABLE', 'CREATE TABLE AS', 'ALTER TABLE')
+        execute function supabase_bootstrap.after_ddl()
+    $trigger$);
   end if;
 end $$;
 

@@ -42,7 +42,11 @@ select jsonb_build_object(
   'bypassrls', bypassrls,
   'event_triggers', event_triggers,
   'log_min_messages', log_min_messages,
-  'row_security', case when bypassrls then 'bypass' when event_triggers then 'event trigger' else 'schedule' end,
+  'row_security', case
+    when bypassrls then 'bypass'
+    when exists (select from pg_event_trigger where evtname = 'supabase_cover_row_security') then 'event trigger'
+    else 'schedule'
+  end,
   'read_all_data', coalesce((select allowed from pg_temp.capability where name = 'read_all_data'), false),
   'realtime', jsonb_strip_nulls(jsonb_build_object('enabled', reason is null, 'reason', reason, 'fix', fix))
 )

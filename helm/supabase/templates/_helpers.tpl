@@ -139,6 +139,7 @@ checkov.io/skip{{ add1 $index }}: {{ $note | quote }}
 {{- end -}}
 
 {{- define "supabase.commonScannerNotes" -}}
+CKV_K8S_11=a CPU limit throttles a Pod while its node is idle; requests share the CPU out, memory is limited
 CKV_K8S_15=tags are pinned, so a node that has the image need not reach the registry to restart a Pod
 CKV_K8S_35=these programs read their settings from the environment only
 CKV_K8S_40=the images own their files as the user they name
