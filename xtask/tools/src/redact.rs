@@ -341,26 +341,23 @@ mod tests {
         r#"[a-zA-Z0-9+/=&<>"'\\ äß€-]{12,40}"#
     }
 
+    /// `text` as other programs print it; written without the code under test.
     fn everywhere(text: &str) -> Vec<String> {
-        let json = serde_json::to_string(&[text]).unwrap();
-        let encoded = |before: &str| STANDARD_NO_PAD.encode(format!("{before}{text}and more"));
-        let url_safe = URL_SAFE_NO_PAD.encode(format!("x{text}"));
-        let query: String = url_encoded(text);
-        vec![json, encoded(""), encoded("a"), encoded("ab"), url_safe, query, text.to_owned()]
+        let base64 = |before: &str| STANDARD_NO_PAD.encode(format!("{before}{text}and more"));
+        vec![
+            text.to_owned(),
+            serde_json::to_string(&[text]).unwrap(),
+            base64(""),
+            base64("a"),
+            base64("ab"),
+            URL_SAFE_NO_PAD.encode(format!("x{text}")),
+            text.bytes().map(url_encoded).collect(),
+        ]
     }
 
-    fn url_encoded(text: &str) -> String {
-        text.bytes()
-            .map(|byte| {
-                if byte.is_ascii_alphanumeric() {
-                    char::from(byte).to_string()
-                } else if b"-._~".contains(&byte) {
-                    char::from(byte).to_string()
-                } else {
-                    format!("%{byte:02X}")
-                }
-            })
-            .collect()
+    fn url_encoded(byte: u8) -> String {
+        let is_unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if is_unreserved { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     }
 
     proptest! {

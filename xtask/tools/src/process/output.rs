@@ -63,7 +63,7 @@ impl<'a> Sink<'a> {
     }
 
     /// The last lines, oldest first.
-    pub(super) fn into_tail(&mut self) -> Vec<String> {
+    pub(super) fn take_tail(&mut self) -> Vec<String> {
         self.tail.drain(..).collect()
     }
 

@@ -82,32 +82,37 @@ pub(super) fn to_the_end(command: &Command, sink: &mut Sink<'_>) -> anyhow::Resu
         Some(code) if command.good_codes.contains(&code) => Ok(Finished { code, duration }),
         _ => {
             let mut failure = command.failure(cause(status, stop, &limits));
-            failure.tail = sink.into_tail();
+            failure.tail = sink.take_tail();
             Err(failure.into())
         }
     }
 }
 
-/// The next state of a running child. SIGINT is sent at most once, whoever asks for it.
+/// Signals a running child when it is time to; its next state.
 fn stop_if_due(command: &Command, limits: &Limits, stop: Stop, group: Option<Pid>) -> Stop {
-    let now = Instant::now();
-    let overdue = limits.deadline.is_some_and(|deadline| now >= deadline);
+    let asked = !command.despite_interrupt && command.processes.interrupt().is_set();
+    let next = next(stop, asked, limits, Instant::now());
+    match (stop, next) {
+        (Stop::No, Stop::Interrupted { .. }) => signal(group, Signal::INT),
+        (Stop::Interrupted { .. }, Stop::Killed { .. }) => signal(group, Signal::KILL),
+        _ => {}
+    }
+    next
+}
+
+/// The decision itself. A child goes from running to interrupted to killed and never back, so it
+/// gets each signal at most once, whoever asks for it.
+fn next(stop: Stop, asked: bool, limits: &Limits, now: Instant) -> Stop {
     match stop {
         Stop::No => {
-            let asked = !command.despite_interrupt && command.processes.interrupt().is_set();
-            if !asked && !overdue {
-                return Stop::No;
-            }
-            signal(group, Signal::INT);
-            Stop::Interrupted { at: now, by_deadline: !asked }
+            let overdue = limits.deadline.is_some_and(|deadline| now >= deadline);
+            let interrupted = Stop::Interrupted { at: now, by_deadline: !asked };
+            if asked || overdue { interrupted } else { Stop::No }
         }
         Stop::Interrupted { at, by_deadline } => {
             let kill_from = limits.deadline.map(|deadline| deadline.max(at) + limits.grace);
-            if kill_from.is_none_or(|instant| now < instant) {
-                return stop;
-            }
-            signal(group, Signal::KILL);
-            Stop::Killed { by_deadline }
+            let is_over = kill_from.is_some_and(|instant| now >= instant);
+            if is_over { Stop::Killed { by_deadline } } else { stop }
         }
         Stop::Killed { .. } => stop,
     }
@@ -180,5 +185,51 @@ pub(super) fn set_up(command: &Command, child: &mut std::process::Command) {
     }
     if let Some((user, group)) = command.owner {
         child.uid(user).gid(group);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Looks at a child at random times, with a stop asked for at some time, or a deadline.
+        #[test]
+        fn a_child_is_interrupted_once_and_killed_only_after_deadline_and_grace(
+            looks in prop::collection::vec(0_u64..1000, 1..60),
+            asked_at in prop::option::of(0_u64..1000),
+            deadline in prop::option::of(0_u64..1000),
+            grace in 0_u64..300,
+        ) {
+            let mut looks = looks;
+            looks.sort_unstable();
+            let started = Instant::now();
+            let after = |time: u64| started + Duration::from_millis(time);
+            let limits = Limits {
+                started,
+                deadline: deadline.map(after),
+                grace: Duration::from_millis(grace),
+            };
+            let mut stop = Stop::No;
+            let (mut interrupts, mut kills) = (0, 0);
+            for look in looks {
+                let asked = asked_at.is_some_and(|at| look >= at);
+                let new = next(stop, asked, &limits, after(look));
+                if stop == Stop::No && new != stop {
+                    interrupts += 1;
+                    prop_assert!(asked || deadline.is_some_and(|deadline| look >= deadline));
+                }
+                if matches!(new, Stop::Killed { .. }) && new != stop {
+                    kills += 1;
+                    let was_interrupted = matches!(stop, Stop::Interrupted { .. });
+                    prop_assert!(was_interrupted);
+                    prop_assert!(deadline.is_some_and(|deadline| look >= deadline + grace));
+                }
+                stop = new;
+            }
+            prop_assert!(interrupts <= 1 && kills <= 1);
+        }
     }
 }

@@ -72,7 +72,7 @@ impl Toolbox {
     }
 
     /// Asks a program for its version.
-    fn version_of(&self, tool: &Tool, path: &Path) -> Result<Version, String> {
+    pub(super) fn version_of(&self, tool: &Tool, path: &Path) -> Result<Version, String> {
         let command = self
             .processes
             .command(path)

@@ -12,6 +12,8 @@ mod platform;
 mod providers;
 mod python;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
