@@ -119,6 +119,9 @@ pub(crate) struct Guard {
     /// Allow Terraform to delete or replace this protected resource (may be repeated).
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) allow_destroy: Vec<String>,
+    /// Apply this plan, as it was reviewed, instead of a new one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +141,9 @@ pub(crate) struct StageRun {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) target: Target,
+    /// Keep the plan in this file, for `stage infrastructure --plan`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     /// Write or update a comment on this pull request.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) comment: Option<u64>,
@@ -231,6 +237,9 @@ pub(crate) struct Test {
     /// List the checks and end.
     #[arg(long)]
     pub(crate) list: bool,
+    /// Run the slow checks even when a fast one failed.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
 }
 
 #[derive(Debug, Args)]

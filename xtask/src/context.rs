@@ -43,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) cluster_context: Option<String>,
     /// Protected addresses that may be destroyed in this run.
     pub(crate) allow_destroy: Vec<String>,
+    /// The plan that was reviewed and is to be applied as it is.
+    pub(crate) reviewed_plan: Option<PathBuf>,
     cloud: OnceLock<Cloud>,
     secrets: OnceLock<BTreeMap<String, Secret>>,
 }
@@ -64,6 +66,7 @@ impl Context {
             toolbox,
             cluster_context,
             allow_destroy: Vec::new(),
+            reviewed_plan: None,
             cloud: OnceLock::new(),
             secrets: OnceLock::new(),
         }

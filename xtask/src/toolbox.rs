@@ -46,6 +46,11 @@ impl Toolbox {
         Ok(installation.environment)
     }
 
+    /// The same tools, for the checks.
+    pub(crate) fn shared(&self) -> Arc<xtask_tools::Toolbox> {
+        Arc::clone(&self.tools)
+    }
+
     /// What was found of each tool; nothing is installed for it.
     pub(crate) fn doctor(&self) -> Vec<xtask_tools::Finding> {
         self.tools.doctor()

@@ -19,6 +19,7 @@ pub(super) fn run(session: &Session, arguments: Deploy) -> anyhow::Result<Exit> 
     }
     let mut context = session.context(&target)?;
     context.allow_destroy = guard.allow_destroy;
+    context.reviewed_plan = guard.plan;
     let ended = execute(session, &context, &target, &selection, resume)?;
     if ended.verdict == Verdict::Done && session.format == Format::Text {
         farewell(session, &context, &target)?;
@@ -34,6 +35,7 @@ pub(super) fn run_stage(session: &Session, arguments: StageRun) -> anyhow::Resul
     }
     let mut context = session.context(&target)?;
     context.allow_destroy = guard.allow_destroy;
+    context.reviewed_plan = guard.plan;
     Ok(exit_of(&execute(session, &context, &target, &selection, false)?))
 }
 

@@ -30,6 +30,7 @@ pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<E
     }
     terraform.plan(&watch, &any_password()?, Mode::RefreshOnly)?;
     let drift = terraform.show_plan(&watch)?.drift();
+    terraform.drop_plan();
     match session.format {
         Format::Json => session.console.line(&serde_json::to_string_pretty(&serde_json::json!({
             "environment": environment, "layer": "terraform", "resources": looked_at, "drift": drift,

@@ -9,6 +9,7 @@ mod plan;
 mod sandbox;
 mod secrets;
 mod status;
+mod test;
 
 use std::path::PathBuf;
 
@@ -50,9 +51,8 @@ impl Session {
             Command::Status(arguments) => status::run(&self, &arguments),
             Command::Secrets(arguments) => secrets::run(&self, arguments),
             Command::Doctor(arguments) => doctor::run(&self, &arguments),
-            Command::Bootstrap(_) | Command::Test(_) | Command::Bench(_) => {
-                Err(anyhow::anyhow!("x"))
-            }
+            Command::Test(arguments) => test::run(&self, &arguments),
+            Command::Bootstrap(_) | Command::Bench(_) => Err(anyhow::anyhow!("x")),
             Command::Sandbox(arguments) => sandbox::run(&self, &arguments),
             Command::EksToken(arguments) => eks_token::run(&self, &arguments),
         };

@@ -23,7 +23,12 @@ pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Ex
     terraform.init(&watch)?;
     terraform.select_workspace(&watch)?;
     let changes = terraform.plan(&watch, &any_password()?, Mode::Normal)?;
+    if let Some(file) = &arguments.out {
+        terraform.keep_plan(file)?;
+        session.console.remark(&format!("kept the plan in {}", file.display()));
+    }
     let plan = if changes { terraform.show_plan(&watch)? } else { Plan::default() };
+    terraform.drop_plan();
     let environment = &context.environment.name;
     match session.format {
         Format::Text => session.console.line(&terraform::markdown(&plan, environment, usize::MAX)),

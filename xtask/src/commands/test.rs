@@ -1,0 +1,93 @@
+//! `test`: every check of the repository, the fast ones first, then the end-to-end run.
+
+use std::io::Write as _;
+
+use clap::Parser as _;
+use xtask_checks::{CHECKS, Check, CheckContext, CheckOutcome, Kind, Selection};
+
+use super::Session;
+use crate::{
+    cli::{Cli, Test},
+    exit::Exit,
+    stages::STAGES,
+    toolbox::Toolbox,
+};
+
+/// The whole product once, from nothing to nothing, as a person would run it.
+const END_TO_END: Check = Check {
+    name: "end-to-end",
+    kind: Kind::Slow,
+    claim: "dev and prod go from nothing to a Supabase that answers, and back, in the sandbox",
+    remedy: "run `cargo xtask deploy dev --sandbox` and read what it says",
+    run: end_to_end,
+};
+
+pub(super) fn run(session: &Session, arguments: &Test) -> anyhow::Result<Exit> {
+    let checks: Vec<Check> = CHECKS.iter().copied().chain([END_TO_END]).collect();
+    let mut out = std::io::stdout();
+    if arguments.list {
+        xtask_checks::list(&checks, &mut out)?;
+        return Ok(Exit::Done);
+    }
+    let context = checking(session)?;
+    let selection = Selection {
+        only: arguments.only.clone(),
+        skip: arguments.skip.clone(),
+        keep_going: arguments.keep_going,
+    };
+    let tally = xtask_checks::run(&context, &checks, &selection, &mut out)?;
+    out.flush()?;
+    Ok(if tally.failed == 0 && tally.passed > 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// What checks and figures are given.
+pub(super) fn checking(session: &Session) -> anyhow::Result<CheckContext> {
+    let processes = session.processes()?;
+    let toolbox = Toolbox::new(&session.root, &processes, &session.console)?;
+    let stages = STAGES.iter().map(|stage| stage.name()).collect();
+    Ok(CheckContext::new(&session.root, processes, toolbox.shared(), stages, accepts))
+}
+
+/// Whether our own command line takes these words; the workflows are checked with it.
+fn accepts(words: &[String]) -> Result<(), String> {
+    let line = std::iter::once("xtask").chain(words.iter().map(String::as_str));
+    Cli::try_parse_from(line).map(drop).map_err(|error| error.to_string())
+}
+
+fn end_to_end(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
+    let log = context.scratch.join("end-to-end.log");
+    let _ = std::fs::remove_file(&log);
+    let command = context
+        .processes
+        .command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args([
+            "test",
+            "--locked",
+            "--package",
+            "xtask",
+            "--test",
+            "end_to_end",
+            "--",
+            "--nocapture",
+        ])
+        .cwd(&context.root)
+        .purpose("run the end-to-end test")
+        .log_to(&log);
+    let mut last = String::new();
+    let ended = command.run(&mut |line| {
+        if line.text.starts_with("end-to-end:") {
+            last = line.text.to_owned();
+        }
+    });
+    Ok(match ended {
+        Ok(_) => CheckOutcome::Passed(last),
+        Err(error) => {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            CheckOutcome::Failed(format!(
+                "{error:#}\n{}",
+                lines[lines.len().saturating_sub(80)..].join("\n")
+            ))
+        }
+    })
+}

@@ -77,7 +77,9 @@ fn a_missing_or_repeated_key_is_named() {
     );
     let twice = format!("{VARS}region = \"eu-west-2\"\n");
     let folder = repository(&twice, "{}");
-    assert!(message(folder.path(), "dev").contains("key `region` is given twice"));
+    let text = message(folder.path(), "dev");
+    assert!(text.starts_with("terraform/environments/dev.tfvars:8:1: not valid HCL"), "{text}");
+    assert!(text.contains("redefined attribute"), "{text}");
 }
 
 #[test]

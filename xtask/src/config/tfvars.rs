@@ -36,25 +36,7 @@ impl Tfvars {
         let values = hcl::from_str(&text).map_err(|error| {
             Exit::BadInput.error(format!("{shown}: only plain values are allowed: {error}"))
         })?;
-        let read = Self { text, body, values, shown: shown.to_owned() };
-        read.refuse_repeated_keys()?;
-        Ok(read)
-    }
-
-    fn refuse_repeated_keys(&self) -> anyhow::Result<()> {
-        let mut seen: Vec<&str> = Vec::new();
-        for attribute in self.body.attributes() {
-            let key = attribute.key.as_str();
-            if seen.contains(&key) {
-                let line = self.line(attribute.span());
-                return Err(Exit::BadInput.error(format!(
-                    "{}:{line}: key `{key}` is given twice; remove one of the two lines",
-                    self.shown
-                )));
-            }
-            seen.push(key);
-        }
-        Ok(())
+        Ok(Self { text, body, values, shown: shown.to_owned() })
     }
 
     pub(super) fn string(&self, key: &str) -> anyhow::Result<String> {

@@ -158,8 +158,15 @@ impl Action<Context> for Plan {
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let terraform = context.terraform()?;
+        if let Some(reviewed) = &context.reviewed_plan {
+            terraform.take_plan(reviewed)?;
+            let plan = terraform.show_plan(&Watch::of(run))?;
+            guard::check(&plan, &context.allow_destroy)?;
+            return Ok(Outcome::Unchanged(format!("as reviewed: {}", terraform::totals(&plan))));
+        }
         let password = context.master_password()?;
         if !terraform.plan(&Watch::of(run), &password, terraform::Mode::Normal)? {
+            terraform.drop_plan();
             return Ok(Outcome::Unchanged("AWS is as the code says".to_owned()));
         }
         let plan = terraform.show_plan(&Watch::of(run))?;

@@ -129,8 +129,17 @@ impl Action<Context> for Store {
             run.progress(&name);
             if let Some(parameter) = stored.get(&name) {
                 context.register(&parameter.value)?;
-                // Stored before the environment's key existed: encrypt it with that key now.
-                if encrypted_with.get(&name).and_then(Option::as_deref) != Some(key.as_str()) {
+                if is_stale(spec, &parameter.value, jwt_secret.as_ref()) {
+                    run.note(&format!(
+                        "{name} was not signed with the stored JWT secret: made anew"
+                    ));
+                    let value = make(spec, jwt_secret.as_ref())?;
+                    context.register(&value)?;
+                    cloud.overwrite_parameter(&name, &value, Some(&key))?;
+                    made += 1;
+                } else if encrypted_with.get(&name).and_then(Option::as_deref) != Some(key.as_str())
+                {
+                    // Stored before the environment's key existed: encrypt it with that key now.
                     cloud.overwrite_parameter(&name, &parameter.value, Some(&key))?;
                     encrypted += 1;
                 }
@@ -152,6 +161,13 @@ impl Action<Context> for Store {
             ))
         })
     }
+}
+
+/// An API key that the stored JWT secret did not sign opens nothing.
+fn is_stale(spec: &SecretSpec, value: &Secret, jwt_secret: Option<&Secret>) -> bool {
+    let Source::ApiKey(role) = spec.source else { return false };
+    let claims = jwt_secret.and_then(|secret| secrets::verify(value, secret).ok());
+    claims.is_none_or(|claims| claims.role != role)
 }
 
 fn make(spec: &SecretSpec, jwt_secret: Option<&Secret>) -> anyhow::Result<Secret> {

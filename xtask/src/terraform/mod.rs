@@ -106,12 +106,31 @@ impl Terraform {
             .secret_env("TF_VAR_database_password", password)
             .allow_codes(&[0, CHANGES]);
         let finished = command.run(&mut |line| watch.progress(line.text))?;
-        let changes = finished.code == CHANGES;
-        if !changes && mode == Mode::Normal {
-            // A plan without changes is not applied; its absence tells the apply step.
-            let _ = std::fs::remove_file(self.plan_file());
+        Ok(finished.code == CHANGES)
+    }
+
+    /// Takes a plan that was made and reviewed elsewhere. Terraform itself refuses it when the state
+    /// has moved on since.
+    pub(crate) fn take_plan(&self, reviewed: &Path) -> anyhow::Result<()> {
+        std::fs::copy(reviewed, self.plan_file())
+            .with_context(|| format!("failed to read the reviewed plan `{}`", reviewed.display()))
+            .map(drop)
+    }
+
+    /// Puts the plan that was just made to where a later job finds it.
+    pub(crate) fn keep_plan(&self, file: &Path) -> anyhow::Result<()> {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("failed to create `{}`", folder.display()))?;
         }
-        Ok(changes)
+        std::fs::copy(self.plan_file(), file)
+            .with_context(|| format!("failed to write `{}`", file.display()))
+            .map(drop)
+    }
+
+    /// Leaves nothing to apply.
+    pub(crate) fn drop_plan(&self) {
+        let _ = std::fs::remove_file(self.plan_file());
     }
 
     pub(crate) fn has_plan(&self) -> bool {
