@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use aws_config::retry::RetryConfig;
 use serde::Serialize;
 
 use super::{Cloud, error};
@@ -32,7 +33,10 @@ impl Cloud {
         // First, because the SDK hides the reason for missing credentials in a dispatch failure.
         let expires = self.credentials().await?.expiry();
         let call = "sts:GetCallerIdentity";
-        let answer = aws_sdk_sts::Client::new(self.sdk())
+        // A person waits for this answer, most of all when there is no network.
+        let sts = aws_sdk_sts::config::Builder::from(self.sdk())
+            .retry_config(RetryConfig::standard().with_max_attempts(3));
+        let answer = aws_sdk_sts::Client::from_conf(sts.build())
             .get_caller_identity()
             .send()
             .await

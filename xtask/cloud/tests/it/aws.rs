@@ -1,0 +1,228 @@
+//! AWS where moto cannot play it: refusals, throttling, pages, a lost connection.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use xtask_cloud::{Cloud, CloudConfig, Encryption, Wait};
+use xtask_tools::Secret;
+
+use crate::standin::{Reply, Request, StandIn};
+
+const CANARY: &str = "canary-5Lk2PqWz";
+
+fn cloud(endpoint: &str) -> Cloud {
+    let env = [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", CANARY),
+    ];
+    let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Cloud::new(CloudConfig { region: "eu-west-1".into(), env }).unwrap()
+}
+
+const IDENTITY: &str = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/a</Arn><UserId>AIDA</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+
+fn sts_error(code: &str) -> Reply {
+    Reply::new(
+        403,
+        format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error><RequestId>1</RequestId></ErrorResponse>"),
+    )
+    .header("content-type", "text/xml")
+}
+
+#[test]
+fn the_identity_is_read() {
+    let aws = StandIn::start(|_| Reply::new(200, IDENTITY).header("content-type", "text/xml"));
+    let identity = cloud(&aws.url).identity().unwrap();
+    assert_eq!((identity.account.as_str(), identity.user_id.as_str()), ("123456789012", "AIDA"));
+    assert_eq!(identity.expires, None);
+    let asked = aws.asked();
+    assert!(asked[0].headers["authorization"].contains("/eu-west-1/sts/aws4_request"));
+    assert!(!format!("{asked:?}").contains(CANARY));
+}
+
+#[test]
+fn expired_and_unknown_credentials_are_told_apart() {
+    let aws = StandIn::start(|_| sts_error("ExpiredToken"));
+    let error = cloud(&aws.url).identity().unwrap_err().to_string();
+    assert!(error.starts_with("the AWS credentials have expired"), "{error}");
+    let aws = StandIn::start(|_| sts_error("InvalidClientTokenId"));
+    let error = cloud(&aws.url).identity().unwrap_err().to_string();
+    assert!(error.starts_with("AWS does not know these credentials"), "{error}");
+}
+
+#[test]
+fn an_endpoint_that_nobody_serves_is_named_as_unreachable() {
+    // Bound and dropped: nothing listens on it, and nobody else gets it in this moment.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let error = cloud(&url).identity().unwrap_err().to_string();
+    assert!(error.starts_with("failed to reach AWS for sts:GetCallerIdentity"), "{error}");
+}
+
+fn json_error(status: u16, code: &str, message: &str) -> Reply {
+    Reply::new(status, format!(r#"{{"__type":"{code}","message":"{message}"}}"#))
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amzn-errortype", code)
+}
+
+#[test]
+fn a_throttled_write_is_sent_again() {
+    let sent = AtomicUsize::new(0);
+    let aws = StandIn::start(move |_| match sent.fetch_add(1, Ordering::SeqCst) {
+        0 => json_error(400, "ThrottlingException", "Rate exceeded"),
+        _ => Reply::new(200, r#"{"Version":1}"#),
+    });
+    cloud(&aws.url).put_parameter_if_absent("/dev/a", &Secret::new(CANARY), None).unwrap();
+    assert_eq!(aws.calls().len(), 2);
+}
+
+#[test]
+fn a_refused_value_is_not_in_the_error() {
+    let aws = StandIn::start(|_| {
+        json_error(400, "ValidationException", &format!("value '{CANARY}' is no good"))
+    });
+    let cloud = cloud(&aws.url);
+    let error = cloud.overwrite_parameter("/dev/a", &Secret::new(CANARY), None).unwrap_err();
+    let text = format!("{error:?}");
+    assert!(text.contains("ssm:PutParameter for /dev/a failed"), "{text}");
+    assert!(!text.contains(CANARY), "{text}");
+}
+
+#[test]
+fn parameters_are_read_page_by_page() {
+    let aws = StandIn::start(|request| {
+        let (name, next) = match request.body.contains("NextToken") {
+            false => ("/dev/b", r#","NextToken":"more""#),
+            true => ("/dev/a", ""),
+        };
+        Reply::new(
+            200,
+            format!(
+                r#"{{"Parameters":[{{"Name":"{name}","Type":"SecureString","Value":"v","Version":3}}]{next}}}"#
+            ),
+        )
+    });
+    let found = cloud(&aws.url).parameters_by_path("/dev").unwrap();
+    let names: Vec<_> = found.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!((names, found[0].version), (vec!["/dev/a", "/dev/b"], 3));
+}
+
+/// A stand-in for S3 behind which STS answers too.
+fn s3(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> StandIn {
+    StandIn::start(move |request| match request.target.as_str() {
+        "/" => Reply::new(200, IDENTITY).header("content-type", "text/xml"),
+        _ => answer(request),
+    })
+}
+
+fn s3_error(status: u16, code: &str) -> Reply {
+    Reply::new(status, format!("<Error><Code>{code}</Code><Message>because</Message></Error>"))
+}
+
+#[test]
+fn a_bucket_of_another_account_is_refused() {
+    let aws = s3(|_| Reply::new(403, ""));
+    let error = cloud(&aws.url).ensure_state_bucket("state", &Encryption::Aes256).unwrap_err();
+    assert!(error.to_string().contains("belongs to another account than 123456789012"), "{error}");
+    let head = aws.asked().into_iter().find(|request| request.method == "HEAD").unwrap();
+    assert_eq!(head.headers["x-amz-expected-bucket-owner"], "123456789012");
+}
+
+#[test]
+fn a_bucket_in_another_region_is_refused() {
+    let aws = s3(|_| Reply::new(200, "").header("x-amz-bucket-region", "us-east-1"));
+    let error = cloud(&aws.url).bucket_exists("state").unwrap_err().to_string();
+    assert!(error.contains("lies in region us-east-1, not in eu-west-1"), "{error}");
+}
+
+#[test]
+fn a_bucket_in_shape_is_only_read() {
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"DenyInsecureTransport","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::{0}","arn:aws:s3:::{0}/*"],"Condition":{{"Bool":{{"aws:SecureTransport":"false"}}}}}}]}}"#,
+        "state"
+    );
+    let aws = s3(move |request| {
+        let body = match request.target.split_once('?').map(|(_, query)| query) {
+            None => "",
+            Some("versioning") => {
+                "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+            }
+            Some("encryption") => {
+                "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"
+            }
+            Some("publicAccessBlock") => {
+                "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+            }
+            Some(_) => policy.as_str(),
+        };
+        Reply::new(200, body)
+    });
+    let report = cloud(&aws.url).ensure_state_bucket("state", &Encryption::Aes256).unwrap();
+    assert_eq!((report.created, report.changes.len()), (false, 0), "{report:?}");
+    assert!(aws.asked().iter().all(|request| request.method != "PUT"));
+}
+
+#[test]
+fn a_busy_s3_is_asked_again_and_a_refusal_is_not() {
+    let sent = AtomicUsize::new(0);
+    let aws = s3(move |_| match sent.fetch_add(1, Ordering::SeqCst) {
+        0 => s3_error(503, "SlowDown"),
+        _ => s3_error(403, "AccessDenied"),
+    });
+    let wait = Wait::at_most(Duration::from_secs(30));
+    let error = cloud(&aws.url).empty_bucket("state", &wait).unwrap_err().to_string();
+    assert!(
+        error.starts_with("not allowed to call s3:ListBucketVersions (AccessDenied: because)"),
+        "{error}"
+    );
+    assert_eq!(aws.calls().iter().filter(|call| call.contains("/state")).count(), 2);
+}
+
+#[test]
+fn an_object_that_stays_is_named() {
+    let aws = s3(|request| match request.method.as_str() {
+        "GET" => Reply::new(
+            200,
+            "<ListVersionsResult><Version><Key>k</Key><VersionId>1</VersionId></Version></ListVersionsResult>",
+        ),
+        _ => Reply::new(
+            200,
+            "<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code><Message>locked</Message></Error></DeleteResult>",
+        ),
+    });
+    let wait = Wait::at_most(Duration::from_secs(30));
+    let error = cloud(&aws.url).empty_bucket("state", &wait).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "bucket `state` keeps 1 of its objects, the first is `k` (AccessDenied: locked)"
+    );
+    let delete =
+        aws.asked().into_iter().find(|request| request.target.contains("?delete")).unwrap();
+    assert_eq!(
+        delete.body,
+        "<Delete><Quiet>true</Quiet><Object><Key>k</Key><VersionId>1</VersionId></Object></Delete>"
+    );
+    assert!(delete.headers.contains_key("x-amz-checksum-sha256"));
+}
+
+#[test]
+fn leftovers_come_from_all_pages() {
+    let aws = StandIn::start(|request| {
+        let body = match request.body.contains(r#""PaginationToken":"more""#) {
+            false => {
+                r#"{"PaginationToken":"more","ResourceTagMappingList":[{"ResourceARN":"arn:b","Tags":[{"Key":"k","Value":"v"}]}]}"#
+            }
+            true => {
+                r#"{"PaginationToken":"","ResourceTagMappingList":[{"ResourceARN":"arn:a","Tags":[]}]}"#
+            }
+        };
+        Reply::new(200, body)
+    });
+    let found = cloud(&aws.url).tagged_resources("k", "v").unwrap();
+    let arns: Vec<_> = found.iter().map(|left| left.arn.as_str()).collect();
+    assert_eq!(arns, ["arn:a", "arn:b"]);
+}
