@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::OnceLock,
     time::Duration,
 };
@@ -74,7 +74,7 @@ impl Context {
 
     /// Journals, logs, generated values and the kubeconfig of this environment on this platform.
     pub(crate) fn folder(&self) -> PathBuf {
-        folder(&self.root, &self.platform, &self.environment.name)
+        self.platform.files.join(&self.environment.name)
     }
 
     /// Journals of all runs of this platform.
@@ -330,11 +330,6 @@ pub(crate) fn waiting<T>(
     let interrupted = || run.interrupted();
     let progress = |message: &str| run.progress(message);
     action(&Wait::until(run.deadline, &interrupted, &progress))
-}
-
-/// Where an environment's files are kept on a platform.
-pub(crate) fn folder(root: &Path, platform: &Platform, environment: &str) -> PathBuf {
-    root.join("target/xtask").join(platform.folder()).join(environment)
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@
 //! environment variables for child processes and clients, plus three addresses that any company
 //! behind a proxy or with a chart mirror could set just as well.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -12,8 +15,10 @@ use serde::Deserialize;
 /// What children and clients are given.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Platform {
-    /// Tells one platform's files below `target/` from another's.
-    name: &'static str,
+    /// Journals, logs and generated files of the environments on this platform.
+    pub(crate) files: PathBuf,
+    /// Whether it consists of local stand-ins, so that a command line can be told to a person.
+    is_sandbox: bool,
     /// Tells one sandbox from the next; empty on AWS.
     pub(crate) instance: String,
     /// Layered over the environment of this process.
@@ -40,10 +45,11 @@ struct SandboxState {
 
 impl Platform {
     /// AWS as this process sees it; company mirrors come from the environment.
-    pub(crate) fn ambient() -> Self {
+    pub(crate) fn ambient(root: &Path) -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
-            name: "aws",
+            files: root.join("target/xtask/aws"),
+            is_sandbox: false,
             instance: String::new(),
             env: BTreeMap::new(),
             chart_mirror: variable("XTASK_CHART_MIRROR"),
@@ -54,11 +60,12 @@ impl Platform {
     }
 
     /// The stand-ins that a sandbox's state file describes.
-    pub(crate) fn from_sandbox_state(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn from_sandbox_state(text: &str, folder: &Path) -> anyhow::Result<Self> {
         let state: SandboxState =
             serde_json::from_str(text).context("failed to read the sandbox's state")?;
         Ok(Self {
-            name: "sandbox",
+            files: sandbox_files(folder),
+            is_sandbox: true,
             instance: state.started_at,
             env: state.env,
             chart_mirror: Some(state.chart_mirror),
@@ -72,18 +79,18 @@ impl Platform {
         })
     }
 
-    /// The platform by name alone, for commands that only look at files.
-    pub(crate) fn named(sandbox: bool) -> Self {
-        Self { name: if sandbox { "sandbox" } else { "aws" }, ..Self::default() }
+    /// The sandbox in `folder`, whether it runs or not: for commands that only look at files.
+    pub(crate) fn sandbox_at_rest(folder: &Path) -> Self {
+        Self { files: sandbox_files(folder), is_sandbox: true, ..Self::default() }
     }
 
     /// What a command has to say to work on this platform again.
     pub(crate) fn flags(&self) -> &'static str {
-        if self.name == "sandbox" { " --sandbox" } else { "" }
+        if self.is_sandbox { " --sandbox" } else { "" }
     }
+}
 
-    /// The folder below `target/xtask/` for this platform's files.
-    pub(crate) fn folder(&self) -> &str {
-        if self.name.is_empty() { "aws" } else { self.name }
-    }
+/// Beside the sandbox's own folder, which is emptied with the sandbox: a journal outlives it.
+fn sandbox_files(folder: &Path) -> PathBuf {
+    folder.with_file_name(format!("{}-runs", folder.file_name().unwrap_or_default().to_string_lossy()))
 }

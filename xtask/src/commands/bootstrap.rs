@@ -1,0 +1,51 @@
+//! `bootstrap`: prepares an AWS account once, with an administrator's credentials.
+//!
+//! The state bucket is a chicken-and-egg: it is made bare by a signed request, then Terraform's
+//! bootstrap module, whose own state lives in that bucket, adopts and hardens it.
+
+use xtask_cloud::Encryption;
+
+use super::{Session, drift::LONGEST};
+use crate::{cli::Bootstrap, exit::Exit, terraform::Terraform, watch::Watch};
+
+pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Exit> {
+    let bucket_of = |context: &crate::context::Context| context.environment.state_bucket();
+    if arguments.dry_run {
+        let context = session.offline(&arguments.target)?;
+        session.console.line(&format!("write  make bucket {} unless it is there", bucket_of(&context)));
+        session.console.line("write  terraform apply in terraform/bootstrap: bucket, GitHub roles, boundary");
+        return Ok(Exit::Done);
+    }
+    let context = session.context(&arguments.target)?;
+    let identity = context.cloud()?.identity()?;
+    let expected = &context.environment.account_id;
+    if identity.account != *expected {
+        return Err(Exit::Refused.error(format!(
+            "your AWS credentials are for account {}, but terraform/environments/{}.tfvars says {expected}; nothing \
+             was done",
+            identity.account, context.environment.name
+        )));
+    }
+    session.console.line(
+        "This makes IAM roles, so it needs an administrator's credentials; every later command gets by with the \
+         roles it makes.",
+    );
+    let report = context.cloud()?.ensure_state_bucket(&bucket_of(&context), &Encryption::Aes256)?;
+    session.console.line(&format!(
+        "bucket {}: {}",
+        bucket_of(&context),
+        if report.created { "made" } else { "there already" }
+    ));
+    let watch = Watch::aside("bootstrap", LONGEST, |message| session.progress(message));
+    let terraform = Terraform {
+        module: context.root.join("terraform/bootstrap"),
+        folder: context.folder().join("bootstrap"),
+        ..context.terraform()?
+    };
+    let terraform = terraform.with_state_key("bootstrap.tfstate");
+    terraform.init(&watch)?;
+    terraform.select_workspace(&watch)?;
+    let summary = terraform.apply_now(&watch)?;
+    session.console.line(&format!("terraform/bootstrap: {summary}"));
+    Ok(Exit::Done)
+}

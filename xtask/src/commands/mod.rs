@@ -1,6 +1,7 @@
 //! One verb a file. This file dispatches and turns errors into a text and an exit code.
 
 mod deploy;
+mod bootstrap;
 mod destroy;
 mod doctor;
 mod drift;
@@ -52,7 +53,8 @@ impl Session {
             Command::Secrets(arguments) => secrets::run(&self, arguments),
             Command::Doctor(arguments) => doctor::run(&self, &arguments),
             Command::Test(arguments) => test::run(&self, &arguments),
-            Command::Bootstrap(_) | Command::Bench(_) => Err(anyhow::anyhow!("x")),
+            Command::Bootstrap(arguments) => bootstrap::run(&self, &arguments),
+            Command::Bench(_) => Err(anyhow::anyhow!("x")),
             Command::Sandbox(arguments) => sandbox::run(&self, &arguments),
             Command::EksToken(arguments) => eks_token::run(&self, &arguments),
         };
@@ -81,14 +83,18 @@ impl Session {
         let environment = Environment::load(&self.root, &target.environment)?;
         let processes = self.processes()?;
         let platform =
-            if target.sandbox { sandbox::platform(self, &processes)? } else { Platform::ambient() };
+            if target.sandbox { sandbox::platform(self, &processes)? } else { Platform::ambient(&self.root) };
         self.world(environment, platform, processes, target)
     }
 
     /// The same without any platform: for what only looks at files.
     fn offline(&self, target: &Target) -> anyhow::Result<Context> {
         let environment = Environment::load(&self.root, &target.environment)?;
-        let platform = Platform::named(target.sandbox);
+        let platform = if target.sandbox {
+            Platform::sandbox_at_rest(&sandbox::folder(self))
+        } else {
+            Platform::ambient(&self.root)
+        };
         self.world(environment, platform, self.processes()?, target)
     }
 

@@ -32,12 +32,12 @@ pub(super) fn platform(session: &Session, processes: &Processes) -> anyhow::Resu
     let state = folder(session).join("sandbox.json");
     let text = fs::read_to_string(&state)
         .with_context(|| format!("failed to read `{}`", state.display()))?;
-    let platform = Platform::from_sandbox_state(&text)?;
-    forget_older_sandbox(session, &platform)?;
+    let platform = Platform::from_sandbox_state(&text, &folder(session))?;
+    forget_older_sandbox(&platform)?;
     Ok(platform)
 }
 
-fn folder(session: &Session) -> PathBuf {
+pub(super) fn folder(session: &Session) -> PathBuf {
     std::env::var_os("XTASK_SANDBOX_DIR")
         .map_or_else(|| session.root.join("target/sandbox"), PathBuf::from)
 }
@@ -57,18 +57,15 @@ fn build(session: &Session, processes: &Processes) -> anyhow::Result<PathBuf> {
 }
 
 /// Journals and Terraform's data of a sandbox that is gone would lie about the new one.
-fn forget_older_sandbox(session: &Session, platform: &Platform) -> anyhow::Result<()> {
-    let folder = session.root.join("target/xtask").join(platform.folder());
+fn forget_older_sandbox(platform: &Platform) -> anyhow::Result<()> {
+    let folder = &platform.files;
     let mark = folder.join("instance");
     if fs::read_to_string(&mark).is_ok_and(|recorded| recorded == platform.instance) {
         return Ok(());
     }
     if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("failed to remove `{}`", folder.display()))?;
+        fs::remove_dir_all(folder).with_context(|| format!("failed to remove `{}`", folder.display()))?;
     }
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create `{}`", folder.display()))?;
-    fs::write(&mark, &platform.instance)
-        .with_context(|| format!("failed to write `{}`", mark.display()))
+    fs::create_dir_all(folder).with_context(|| format!("failed to create `{}`", folder.display()))?;
+    fs::write(&mark, &platform.instance).with_context(|| format!("failed to write `{}`", mark.display()))
 }

@@ -106,11 +106,6 @@ impl Environment {
     pub(crate) fn is_production(&self) -> bool {
         self.name == "prod" || self.name.starts_with("prod-")
     }
-
-    /// The names of all environments that have a tfvars file.
-    pub(crate) fn all(root: &Path) -> Vec<String> {
-        known(&root.join("terraform/environments"))
-    }
 }
 
 fn unknown(name: &str, known: &[String]) -> anyhow::Error {

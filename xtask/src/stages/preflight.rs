@@ -76,7 +76,7 @@ struct Check {
     find: fn(&Context, &StepRun<'_>) -> anyhow::Result<Vec<String>>,
 }
 
-static CHECKS: [Check; 5] = [
+static CHECKS: [Check; 6] = [
     Check { id: "tools", title: "find or install terraform and helm", find: tools },
     Check {
         id: "identity",
@@ -88,6 +88,7 @@ static CHECKS: [Check; 5] = [
         title: "look for values that were never filled in",
         find: placeholders,
     },
+    Check { id: "address", title: "make sure that production has a name and TLS", find: address },
     Check { id: "versions", title: "look up until when AWS supports the versions", find: versions },
     Check {
         id: "charts",
@@ -207,6 +208,18 @@ fn placeholders(context: &Context, _: &StepRun<'_>) -> anyhow::Result<Vec<String
             )
         })
         .collect())
+}
+
+fn address(context: &Context, _: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    let environment = &context.environment;
+    if environment.is_production() && environment.domain.is_none() {
+        return Ok(vec![format!(
+            "terraform/environments/{}.tfvars: `domain` is not set; production needs a hosted zone for its \
+             certificate",
+            environment.name
+        )]);
+    }
+    Ok(Vec::new())
 }
 
 fn versions(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {

@@ -61,6 +61,21 @@ pub(crate) struct Terraform {
 const CHANGES: i32 = 2;
 
 impl Terraform {
+    /// The same, with its state under another key of the same bucket.
+    pub(crate) fn with_state_key(mut self, key: &str) -> Self {
+        key.clone_into(&mut self.backend.key);
+        self
+    }
+
+    /// Plans and applies at once, for a module without secrets and without data.
+    pub(crate) fn apply_now(&self, watch: &Watch<'_>) -> anyhow::Result<String> {
+        let command = self
+            .command("apply the module", watch)
+            .args(["apply", "-input=false", "-no-color", "-auto-approve", "-lock-timeout=60s"])
+            .arg(self.variables());
+        summarised(&command, watch, "Apply complete!")
+    }
+
     pub(crate) fn init(&self, watch: &Watch<'_>) -> anyhow::Result<()> {
         let Backend { bucket, key, region } = &self.backend;
         let command = self
