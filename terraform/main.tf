@@ -19,7 +19,7 @@ module "network" {
   account_id               = var.account_id
   permissions_boundary_arn = local.permissions_boundary_arn
   cidr                     = var.network.cidr
-  zone_count               = var.network.zones
+  zones                    = var.network.zones
   nat_gateways             = var.network.nat_gateways
   interface_endpoints      = var.network.interface_endpoints
   flow_log_traffic         = var.network.flow_log_traffic
@@ -36,7 +36,7 @@ module "cluster" {
   tags                     = local.tags
   kubernetes_version       = var.kubernetes_version
   subnet_ids               = module.network.node_subnet_ids
-  node_security_group_id   = module.network.node_security_group_id
+  vpc_id                   = module.network.vpc_id
   service_cidr             = var.cluster.service_cidr
   public_access_cidrs      = var.cluster.public_access_cidrs
   zonal_shift              = var.cluster.zonal_shift
@@ -61,7 +61,7 @@ module "database" {
   password_version         = var.database_password_version
   vpc_id                   = module.network.vpc_id
   subnet_ids               = module.network.database_subnet_ids
-  client_security_group_id = module.network.node_security_group_id
+  client_security_group_id = module.cluster.node_security_group_id
   instance_class           = var.database.instance_class
   storage_gib              = var.database.storage_gib
   max_storage_gib          = var.database.max_storage_gib

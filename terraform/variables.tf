@@ -65,7 +65,7 @@ variable "postgres_version" {
 variable "network" {
   description = <<-TEXT
     cidr: address range of the VPC, a /16 that no other environment uses.
-    zones: availability zones, 2 or 3.
+    zones: names of 2 or 3 availability zones of the region; each costs a node at least.
     nat_gateways: `single` (about 36 USD a month) or `per_zone` (as much for each zone, and a zone can fail alone).
     interface_endpoints: AWS services reached without NAT, such as `ecr.api`; each costs about 8 USD a month and zone,
       and pays only beyond about 1 TB of NAT traffic a month.
@@ -73,7 +73,7 @@ variable "network" {
   TEXT
   type = object({
     cidr                = string
-    zones               = optional(number, 2)
+    zones               = list(string)
     nat_gateways        = optional(string, "single")
     interface_endpoints = optional(set(string), [])
     flow_log_traffic    = optional(string, "ALL")
@@ -90,8 +90,8 @@ variable "network" {
   }
 
   validation {
-    condition     = contains([2, 3], var.network.zones)
-    error_message = "network.zones must be 2 or 3: RDS and EKS need two, and subnets are cut for three."
+    condition     = contains([2, 3], length(distinct(var.network.zones))) && length(var.network.zones) == length(distinct(var.network.zones)) && alltrue([for zone in var.network.zones : can(regex("^${var.region}[a-z]$", zone))])
+    error_message = "network.zones must name 2 or 3 different zones of ${var.region}, such as ${var.region}a: RDS and EKS need two, and subnets are cut for three."
   }
 
   validation {

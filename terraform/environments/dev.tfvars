@@ -8,7 +8,7 @@ postgres_version   = "17"
 
 network = {
   cidr         = "10.20.0.0/16"
-  zones        = 2
+  zones        = ["eu-west-1a", "eu-west-1b"]
   nat_gateways = "single"
 }
 

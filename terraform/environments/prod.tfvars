@@ -8,7 +8,7 @@ postgres_version   = "17"
 
 network = {
   cidr         = "10.30.0.0/16"
-  zones        = 3
+  zones        = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
   nat_gateways = "per_zone"
 }
 

@@ -61,7 +61,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   rule {
-    id     = "expire-old-versions"
+    id     = "keep"
     status = "Enabled"
 
     filter {}
@@ -69,36 +69,22 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     noncurrent_version_expiration {
       noncurrent_days = var.noncurrent_version_days
     }
-  }
 
-  dynamic "rule" {
-    for_each = var.expire_after_days == null ? [] : [var.expire_after_days]
+    dynamic "expiration" {
+      for_each = var.expire_after_days == null ? [] : [var.expire_after_days]
 
-    content {
-      id     = "expire"
-      status = "Enabled"
-
-      filter {}
-
-      expiration {
-        days = rule.value
+      content {
+        days = expiration.value
       }
     }
-  }
 
-  dynamic "rule" {
-    for_each = var.intelligent_tiering ? ["tier"] : []
+    # Moves cold objects by itself, charges nothing for reading them back, and leaves those under 128 KiB alone.
+    dynamic "transition" {
+      for_each = var.intelligent_tiering ? ["INTELLIGENT_TIERING"] : []
 
-    content {
-      id     = "tier"
-      status = "Enabled"
-
-      filter {}
-
-      # Moves cold objects by itself, charges nothing for reading them back, and leaves those under 128 KiB alone.
-      transition {
+      content {
         days          = 0
-        storage_class = "INTELLIGENT_TIERING"
+        storage_class = transition.value
       }
     }
   }

@@ -54,7 +54,7 @@ resource "aws_launch_template" "node" {
   update_default_version = true
 
   # Naming any group here makes EKS leave out its own, without which nodes cannot join: name both.
-  vpc_security_group_ids = [aws_eks_cluster.this.vpc_config[0].cluster_security_group_id, var.node_security_group_id]
+  vpc_security_group_ids = [aws_eks_cluster.this.vpc_config[0].cluster_security_group_id, aws_security_group.node.id]
 
   block_device_mappings {
     device_name = "/dev/xvda"
@@ -85,6 +85,20 @@ resource "aws_launch_template" "node" {
     resource_type = "volume"
     tags          = merge(var.tags, { Name = "${var.name}-node" })
   }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# Names the nodes to the database before the cluster exists, so that both, the two slowest things to make, are made at
+# the same time. Traffic within the cluster is ruled by the group that EKS makes and attaches as well.
+resource "aws_security_group" "node" {
+  name_prefix = "${var.name}-node-"
+  description = "Cluster nodes and their pods, as clients of the database"
+  vpc_id      = var.vpc_id
+
+  tags = { Name = "${var.name}-node" }
 
   lifecycle {
     create_before_destroy = true

@@ -37,3 +37,8 @@ output "node_groups" {
   description = "Ids of the node groups by zone; add-ons that need a node to run on depend on this."
   value       = { for zone, group in aws_eks_node_group.this : zone => group.id }
 }
+
+output "node_security_group_id" {
+  description = "Security group that nodes carry beside the cluster's own; it does not wait for the cluster."
+  value       = aws_security_group.node.id
+}

@@ -28,8 +28,8 @@ variable "subnet_ids" {
   type        = map(string)
 }
 
-variable "node_security_group_id" {
-  description = "Security group that nodes carry beside the cluster's own."
+variable "vpc_id" {
+  description = "VPC of the cluster."
   type        = string
 }
 

@@ -1,49 +1,81 @@
-locals {
-  # Parameters that PostgreSQL reads only at start. RDS refuses "immediate" for them.
-  static_parameters = {
-    "rds.logical_replication"  = "1"
-    "shared_preload_libraries" = "pg_stat_statements,pgaudit,pg_cron"
-  }
-
-  dynamic_parameters = {
-    "rds.force_ssl" = "1"
-    # Statements that change the schema, not all: row data and passwords do not belong in a log.
-    "log_statement"              = "ddl"
-    "log_min_duration_statement" = "1000"
-    "log_connections"            = "1"
-    "log_disconnections"         = "1"
-    "log_lock_waits"             = "1"
-    "log_temp_files"             = "10240"
-    "pgaudit.log"                = "ddl,role"
-    # A replication slot whose reader is gone must not fill the disk: 10 GiB of WAL, in MB.
-    "max_slot_wal_keep_size"              = "10240"
-    "idle_in_transaction_session_timeout" = "600000"
-  }
-}
-
 resource "aws_db_parameter_group" "this" {
   name_prefix = "${var.name_prefix}-"
   family      = local.family
   description = "PostgreSQL ${var.postgres_version} of ${var.name_prefix}"
 
-  dynamic "parameter" {
-    for_each = local.static_parameters
-
-    content {
-      name         = parameter.key
-      value        = parameter.value
-      apply_method = "pending-reboot"
-    }
+  # PostgreSQL reads these two only at start; RDS refuses "immediate" for them.
+  parameter {
+    name         = "rds.logical_replication"
+    value        = "1"
+    apply_method = "pending-reboot"
   }
 
-  dynamic "parameter" {
-    for_each = local.dynamic_parameters
+  parameter {
+    name         = "shared_preload_libraries"
+    value        = "pg_stat_statements,pgaudit,pg_cron"
+    apply_method = "pending-reboot"
+  }
 
-    content {
-      name         = parameter.key
-      value        = parameter.value
-      apply_method = "immediate"
-    }
+  parameter {
+    name         = "rds.force_ssl"
+    value        = "1"
+    apply_method = "immediate"
+  }
+
+  # Statements that change the schema, not all: row data and passwords do not belong in a log.
+  parameter {
+    name         = "log_statement"
+    value        = "ddl"
+    apply_method = "immediate"
+  }
+
+  parameter {
+    name         = "log_min_duration_statement"
+    value        = "1000"
+    apply_method = "immediate"
+  }
+
+  parameter {
+    name         = "log_connections"
+    value        = "1"
+    apply_method = "immediate"
+  }
+
+  parameter {
+    name         = "log_disconnections"
+    value        = "1"
+    apply_method = "immediate"
+  }
+
+  parameter {
+    name         = "log_lock_waits"
+    value        = "1"
+    apply_method = "immediate"
+  }
+
+  parameter {
+    name         = "log_temp_files"
+    value        = "10240"
+    apply_method = "immediate"
+  }
+
+  parameter {
+    name         = "pgaudit.log"
+    value        = "ddl,role"
+    apply_method = "immediate"
+  }
+
+  # A replication slot whose reader is gone must not fill the disk: 10 GiB of WAL, in MB.
+  parameter {
+    name         = "max_slot_wal_keep_size"
+    value        = "10240"
+    apply_method = "immediate"
+  }
+
+  parameter {
+    name         = "idle_in_transaction_session_timeout"
+    value        = "600000"
+    apply_method = "immediate"
   }
 
   lifecycle {

@@ -1,15 +1,5 @@
 # Web application firewall in front of the load balancer; the ingress names it by its ARN.
 
-locals {
-  # In order of evaluation. Rules listed under `count` only count, because Supabase does by design what they look for.
-  managed_groups = {
-    AWSManagedRulesAmazonIpReputationList = { priority = 10, count = [] }
-    AWSManagedRulesKnownBadInputsRuleSet  = { priority = 20, count = [] }
-    # Uploads are larger than 8 KiB, and the database takes any text a user may write.
-    AWSManagedRulesCommonRuleSet = { priority = 30, count = ["SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericRFI_BODY", "NoUserAgent_HEADER"] }
-  }
-}
-
 resource "aws_wafv2_web_acl" "this" {
   name        = var.name_prefix
   description = "Public entrance of ${var.name_prefix}"
@@ -41,41 +31,83 @@ resource "aws_wafv2_web_acl" "this" {
     }
   }
 
-  dynamic "rule" {
-    for_each = local.managed_groups
+  rule {
+    name     = "AWSManagedRulesAmazonIpReputationList"
+    priority = 10
 
-    content {
-      name     = rule.key
-      priority = rule.value.priority
+    override_action {
+      none {}
+    }
 
-      override_action {
-        none {}
+    statement {
+      managed_rule_group_statement {
+        vendor_name = "AWS"
+        name        = "AWSManagedRulesAmazonIpReputationList"
       }
+    }
 
-      statement {
-        managed_rule_group_statement {
-          vendor_name = "AWS"
-          name        = rule.key
+    visibility_config {
+      metric_name                = "${var.name_prefix}-AWSManagedRulesAmazonIpReputationList"
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = true
+    }
+  }
 
-          dynamic "rule_action_override" {
-            for_each = rule.value.count
+  rule {
+    name     = "AWSManagedRulesKnownBadInputsRuleSet"
+    priority = 20
 
-            content {
-              name = rule_action_override.value
+    override_action {
+      none {}
+    }
 
-              action_to_use {
-                count {}
-              }
+    statement {
+      managed_rule_group_statement {
+        vendor_name = "AWS"
+        name        = "AWSManagedRulesKnownBadInputsRuleSet"
+      }
+    }
+
+    visibility_config {
+      metric_name                = "${var.name_prefix}-AWSManagedRulesKnownBadInputsRuleSet"
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = true
+    }
+  }
+
+  rule {
+    name     = "AWSManagedRulesCommonRuleSet"
+    priority = 30
+
+    override_action {
+      none {}
+    }
+
+    statement {
+      managed_rule_group_statement {
+        vendor_name = "AWS"
+        name        = "AWSManagedRulesCommonRuleSet"
+
+        # Counted, not blocked, because Supabase does by design what these look for: uploads are larger than 8 KiB,
+        # the database takes any text a user may write, and not every client library names itself.
+        dynamic "rule_action_override" {
+          for_each = toset(["SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericRFI_BODY", "NoUserAgent_HEADER"])
+
+          content {
+            name = rule_action_override.value
+
+            action_to_use {
+              count {}
             }
           }
         }
       }
+    }
 
-      visibility_config {
-        metric_name                = "${var.name_prefix}-${rule.key}"
-        cloudwatch_metrics_enabled = true
-        sampled_requests_enabled   = true
-      }
+    visibility_config {
+      metric_name                = "${var.name_prefix}-AWSManagedRulesCommonRuleSet"
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = true
     }
   }
 

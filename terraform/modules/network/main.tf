@@ -1,7 +1,7 @@
 # Three tiers of subnets in each zone: public (load balancer, NAT), nodes (cluster), database (no way out).
 
 locals {
-  zones = slice(sort(data.aws_availability_zones.usable.names), 0, var.zone_count)
+  zones = sort(data.aws_availability_zones.chosen.names)
 
   # Cut from a /16: nodes get a /19 each, because with the VPC CNI every pod takes an address of its subnet.
   node_cidrs     = { for index, zone in local.zones : zone => cidrsubnet(var.cidr, 3, index) }
@@ -11,13 +11,20 @@ locals {
   nat_zones = var.nat_gateways == "per_zone" ? local.zones : slice(local.zones, 0, 1)
 }
 
-# Local and Wavelength Zones are opt-in, cannot hold RDS, and would move every zone index when switched on.
-data "aws_availability_zones" "usable" {
+# Chosen by name: a zone that AWS adds later must not move the subnets of the others.
+data "aws_availability_zones" "chosen" {
   state = "available"
 
   filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"]
+    name   = "zone-name"
+    values = var.zones
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.names) == length(var.zones)
+      error_message = "network.zones (${join(", ", var.zones)}) names a zone that is not available to this account: `aws ec2 describe-availability-zones` lists those that are."
+    }
   }
 }
 
@@ -70,19 +77,4 @@ resource "aws_subnet" "database" {
   cidr_block        = each.value
 
   tags = { Name = "${var.name_prefix}-database-${each.key}" }
-}
-
-# The nodes' own group names them to the database before the cluster exists,
-# so that both, the two slowest things to make, are made at the same time.
-# Traffic within the cluster is ruled by the group that EKS makes and attaches as well.
-resource "aws_security_group" "node" {
-  name_prefix = "${var.name_prefix}-node-"
-  description = "Cluster nodes and their pods, as clients of the database"
-  vpc_id      = aws_vpc.this.id
-
-  tags = { Name = "${var.name_prefix}-node" }
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }

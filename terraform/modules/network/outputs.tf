@@ -28,11 +28,6 @@ output "database_subnet_ids" {
   value       = { for zone, subnet in aws_subnet.database : zone => subnet.id }
 }
 
-output "node_security_group_id" {
-  description = "Security group that nodes carry beside the cluster's own."
-  value       = aws_security_group.node.id
-}
-
 output "nat_addresses" {
   description = "Public addresses that the cluster's traffic leaves from, by zone."
   value       = { for zone, address in aws_eip.nat : zone => address.public_ip }

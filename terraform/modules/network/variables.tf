@@ -28,9 +28,9 @@ variable "cidr" {
   type        = string
 }
 
-variable "zone_count" {
-  description = "Number of availability zones."
-  type        = number
+variable "zones" {
+  description = "Names of the availability zones."
+  type        = list(string)
 }
 
 variable "nat_gateways" {

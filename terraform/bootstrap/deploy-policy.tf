@@ -1,0 +1,206 @@
+# What deploying an environment takes, policy by policy (IAM allows 6,144 characters each).
+# Names carry the environment; where AWS makes the name, the Environment tag decides. Only reading is allowed on `*`.
+
+locals {
+  deploy_statements = {
+    for name in keys(var.environments) : name => {
+      network = local.network_statements[name]
+      cluster = local.cluster_statements[name]
+      data    = local.data_statements[name]
+      edge    = local.edge_statements[name]
+      operate = local.operate_statements[name]
+      role    = local.role_statements[name]
+    }
+  }
+
+  account  = "${var.region}:${var.account_id}"
+  tagged   = { for name in keys(var.environments) : name => { "aws:RequestTag/Environment" = name } }
+  owned    = { for name in keys(var.environments) : name => { "aws:ResourceTag/Environment" = name } }
+  ec2_arn  = "arn:${local.partition}:ec2:${local.account}"
+  iam_arn  = "arn:${local.partition}:iam::${var.account_id}"
+  logs_arn = "arn:${local.partition}:logs:${local.account}:log-group"
+
+  network_statements = {
+    for name in keys(var.environments) : name => [
+      {
+        Sid      = "Read"
+        Effect   = "Allow"
+        Action   = ["ec2:Describe*"]
+        Resource = ["*"]
+      },
+      {
+        Sid    = "MakeTagged"
+        Effect = "Allow"
+        Action = [
+          "ec2:AllocateAddress",
+          "ec2:AuthorizeSecurityGroupEgress",
+          "ec2:AuthorizeSecurityGroupIngress",
+          "ec2:CreateFlowLogs",
+          "ec2:CreateInternetGateway",
+          "ec2:CreateLaunchTemplate",
+          "ec2:CreateNatGateway",
+          "ec2:CreateRouteTable",
+          "ec2:CreateSecurityGroup",
+          "ec2:CreateSubnet",
+          "ec2:CreateVpc",
+          "ec2:CreateVpcEndpoint",
+          "ec2:RunInstances",
+        ]
+        Resource  = ["${local.ec2_arn}:*/*"]
+        Condition = { StringEquals = local.tagged[name] }
+      },
+      {
+        Sid    = "ChangeOwn"
+        Effect = "Allow"
+        Action = [
+          "ec2:AssociateRouteTable", "ec2:AttachInternetGateway", "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress",
+          "ec2:CreateFlowLogs", "ec2:CreateLaunchTemplateVersion", "ec2:CreateNatGateway", "ec2:CreateRoute", "ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpcEndpoint",
+          "ec2:DeleteFlowLogs", "ec2:DeleteInternetGateway", "ec2:DeleteLaunchTemplate", "ec2:DeleteLaunchTemplateVersions", "ec2:DeleteNatGateway", "ec2:DeleteRoute", "ec2:DeleteRouteTable", "ec2:DeleteSecurityGroup", "ec2:DeleteSubnet", "ec2:DeleteVpc", "ec2:DeleteVpcEndpoints",
+          "ec2:DetachInternetGateway", "ec2:DisassociateAddress", "ec2:DisassociateRouteTable", "ec2:ModifyLaunchTemplate", "ec2:ModifySecurityGroupRules", "ec2:ModifySubnetAttribute", "ec2:ModifyVpcAttribute", "ec2:ModifyVpcEndpoint",
+          "ec2:ReleaseAddress", "ec2:ReplaceRoute", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress", "ec2:RunInstances", "ec2:UpdateSecurityGroupRuleDescriptionsEgress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+        ]
+        Resource  = ["${local.ec2_arn}:*/*"]
+        Condition = { StringEquals = local.owned[name] }
+      },
+      {
+        Sid       = "TagNew"
+        Effect    = "Allow"
+        Action    = ["ec2:CreateTags"]
+        Resource  = ["${local.ec2_arn}:*/*"]
+        Condition = { StringEquals = local.tagged[name], Null = { "ec2:CreateAction" = "false" } }
+      },
+      {
+        Sid       = "TagOwn"
+        Effect    = "Allow"
+        Action    = ["ec2:CreateTags", "ec2:DeleteTags"]
+        Resource  = ["${local.ec2_arn}:*/*"]
+        Condition = { StringEquals = local.owned[name] }
+      },
+      {
+        # The default group of a new VPC comes without tags, and is adopted to be emptied.
+        Sid       = "AdoptDefaultSecurityGroup"
+        Effect    = "Allow"
+        Action    = ["ec2:CreateTags", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
+        Resource  = ["${local.ec2_arn}:security-group/*"]
+        Condition = { Null = { "aws:ResourceTag/Environment" = "true" } }
+      },
+      {
+        # Images that a launch template may start.
+        Sid      = "RunPublicImages"
+        Effect   = "Allow"
+        Action   = ["ec2:RunInstances"]
+        Resource = ["arn:${local.partition}:ec2:${var.region}::image/*"]
+      },
+    ]
+  }
+
+  cluster_statements = {
+    for name in keys(var.environments) : name => [
+      {
+        Sid      = "Read"
+        Effect   = "Allow"
+        Action   = ["autoscaling:DescribeAutoScalingGroups", "eks:DescribeAddonVersions", "eks:DescribeClusterVersions", "eks:ListAccessPolicies", "eks:ListClusters", "tag:GetResources"]
+        Resource = ["*"]
+      },
+      {
+        Sid    = "ManageCluster"
+        Effect = "Allow"
+        Action = [
+          "eks:AssociateAccessPolicy", "eks:CreateAccessEntry", "eks:CreateAddon", "eks:CreateCluster", "eks:CreateNodegroup",
+          "eks:DeleteAccessEntry", "eks:DeleteAddon", "eks:DeleteCluster", "eks:DeleteNodegroup",
+          "eks:DescribeAccessEntry", "eks:DescribeAddon", "eks:DescribeCluster", "eks:DescribeNodegroup", "eks:DescribeUpdate", "eks:DisassociateAccessPolicy",
+          "eks:ListAccessEntries", "eks:ListAddons", "eks:ListAssociatedAccessPolicies", "eks:ListNodegroups", "eks:ListTagsForResource", "eks:ListUpdates",
+          "eks:TagResource", "eks:UntagResource", "eks:UpdateAccessEntry", "eks:UpdateAddon", "eks:UpdateClusterConfig", "eks:UpdateClusterVersion", "eks:UpdateNodegroupConfig", "eks:UpdateNodegroupVersion",
+        ]
+        Resource = [for kind in ["cluster/supabase-${name}", "nodegroup/supabase-${name}/*/*", "addon/supabase-${name}/*/*", "access-entry/supabase-${name}/*"] : "arn:${local.partition}:eks:${local.account}:${kind}"]
+      },
+      {
+        # What the load balancer controller left behind is looked for, and a tear-down waits until it is gone.
+        Sid      = "FindLeftovers"
+        Effect   = "Allow"
+        Action   = ["elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroups"]
+        Resource = ["*"]
+      },
+    ]
+  }
+
+  data_statements = {
+    for name in keys(var.environments) : name => [
+      {
+        Sid      = "Read"
+        Effect   = "Allow"
+        Action   = ["kms:ListAliases", "rds:DescribeDBEngineVersions", "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups", "rds:DescribeDBSubnetGroups", "rds:DescribeEventSubscriptions", "rds:DescribeOrderableDBInstanceOptions", "ssm:DescribeParameters"]
+        Resource = ["*"]
+      },
+      {
+        Sid    = "ManageDatabase"
+        Effect = "Allow"
+        Action = [
+          "rds:AddTagsToResource", "rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:CreateDBParameterGroup", "rds:CreateDBSnapshot", "rds:CreateDBSubnetGroup", "rds:CreateEventSubscription",
+          "rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DeleteEventSubscription", "rds:DescribeDBParameters", "rds:DescribeDBSnapshots",
+          "rds:ListTagsForResource", "rds:ModifyDBInstance", "rds:ModifyDBParameterGroup", "rds:ModifyDBSubnetGroup", "rds:ModifyEventSubscription", "rds:RebootDBInstance", "rds:RemoveTagsFromResource", "rds:ResetDBParameterGroup",
+        ]
+        Resource = concat(
+          [for kind in ["auto-backup:*", "db:supabase-${name}", "db:supabase-${name}-*", "es:supabase-${name}", "pg:supabase-${name}-*", "snapshot:supabase-${name}-*", "subgrp:supabase-${name}"] : "arn:${local.partition}:rds:${local.account}:${kind}"],
+          ["arn:${local.partition}:rds:${local.account}:og:default:*"],
+        )
+      },
+      {
+        Sid    = "ManageBuckets"
+        Effect = "Allow"
+        Action = [
+          "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
+          "s3:GetReplicationConfiguration", "s3:ListBucket", "s3:ListBucketVersions", "s3:ListTagsForResource", "s3:PutBucketCORS", "s3:PutBucketLogging", "s3:PutBucketNotification", "s3:PutBucketOwnershipControls",
+          "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:TagResource", "s3:UntagResource",
+        ]
+        Resource = ["arn:${local.partition}:s3:::supabase-${name}-*"]
+      },
+      {
+        Sid    = "UseState"
+        Effect = "Allow"
+        Action = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        Resource = [
+          "${local.state_arn}/env:/${name}/*",
+        ]
+      },
+      {
+        Sid       = "ListState"
+        Effect    = "Allow"
+        Action    = ["s3:GetBucketVersioning", "s3:ListBucket"]
+        Resource  = [local.state_arn]
+        Condition = { StringLikeIfExists = { "s3:prefix" = ["env:/", "env:/${name}/*", "supabase.tfstate"] } }
+      },
+      {
+        Sid    = "ManageParameters"
+        Effect = "Allow"
+        Action = [
+          "ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:ListTagsForResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource",
+        ]
+        Resource = ["arn:${local.partition}:ssm:${local.account}:parameter/${name}/supabase", "arn:${local.partition}:ssm:${local.account}:parameter/${name}/supabase/*"]
+      },
+      {
+        Sid       = "MakeKeys"
+        Effect    = "Allow"
+        Action    = ["kms:CreateKey"]
+        Resource  = ["arn:${local.partition}:kms:${local.account}:key/*"]
+        Condition = { StringEquals = local.tagged[name] }
+      },
+      {
+        Sid    = "UseOwnKeys"
+        Effect = "Allow"
+        Action = [
+          "kms:CreateAlias", "kms:CreateGrant", "kms:Decrypt", "kms:DeleteAlias", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus",
+          "kms:ListGrants", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:RetireGrant", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:UpdateAlias", "kms:UpdateKeyDescription",
+        ]
+        Resource  = ["arn:${local.partition}:kms:${local.account}:key/*"]
+        Condition = { StringEquals = local.owned[name] }
+      },
+      {
+        Sid      = "NameOwnKeys"
+        Effect   = "Allow"
+        Action   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
+        Resource = ["arn:${local.partition}:kms:${local.account}:alias/supabase-${name}-*"]
+      },
+    ]
+  }
+}
