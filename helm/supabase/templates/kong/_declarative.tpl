@@ -88,8 +88,6 @@ consumers:
     basicauth_credentials:
       - username: "${DASHBOARD_USERNAME}"
         password: "${DASHBOARD_PASSWORD}"
-    acls:
-      - group: dashboard
   {{- end }}
 
 services:
