@@ -48,6 +48,6 @@ select jsonb_build_object(
     else 'schedule'
   end,
   'read_all_data', coalesce((select allowed from pg_temp.capability where name = 'read_all_data'), false),
-  'realtime', jsonb_strip_nulls(jsonb_build_object('enabled', reason is null, 'reason', reason, 'fix', fix))
+  'realtime', jsonb_build_object('enabled', reason is null, 'reason', coalesce(reason, ''), 'fix', coalesce(fix, ''))
 )
 from realtime;

@@ -122,7 +122,7 @@ The chart cannot see the Secrets' contents; whoever rotates one bumps `secretVer
 checksum/config: {{ sha256sum . }}
 {{- end }}
 {{- $seen := list -}}
-{{- range .secrets }}{{- $seen = append $seen (printf "%s=%s" . (get $root.Values.secretVersions . | default "0")) }}{{- end -}}
+{{- range .secrets }}{{- $seen = append $seen (printf "%s=%v" . (get $root.Values.secretVersions . | default "0")) }}{{- end -}}
 {{- with $seen }}
 checksum/secrets: {{ join "," (sortAlpha .) | sha256sum }}
 {{- end }}

@@ -13,9 +13,13 @@ header = \"Authorization: Bearer $3\""
     else
         config=
     fi
-    # shellcheck disable=SC2086
+    # Curl would take a 503 that is expected for one that passes.
+    case $1 in
+        503) retries=0 ;;
+        *) retries=3 ;;
+    esac
     status=$(printf '%s\n' "$config" | curl --config - --silent --show-error --max-time 20 \
-        --retry 3 --retry-delay 2 --retry-connrefused --output /dev/null --write-out '%{http_code}' "$GATEWAY_URL$2")
+        --retry "$retries" --retry-delay 2 --retry-connrefused --output /dev/null --write-out '%{http_code}' "$GATEWAY_URL$2") || true
     case " $1 " in
         *" $status "*) echo "ok    $2 answers $status" ;;
         *)
