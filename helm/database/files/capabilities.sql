@@ -24,16 +24,16 @@ with known as (
     current_setting('wal_level') as wal_level
 ), realtime as (
   select *,
-    case
-      when wal_level <> 'logical' then format('wal_level is %s, not logical', wal_level)
-      when slot_error is not null then format('supabase_admin cannot make a logical replication slot: %s', slot_error)
-      when not log_min_messages then format('supabase_admin cannot run Realtime''s migrations: %s', log_min_messages_detail)
-    end as reason,
-    case
-      when wal_level <> 'logical' then 'set rds.logical_replication = 1 in the parameter group and reboot the instance'
-      when slot_error is not null then 'grant rds_replication to supabase_admin and offer the output plugin wal2json'
-      when not log_min_messages then 'have a superuser run: grant set on parameter log_min_messages to supabase_admin; on RDS set realtime.enabled to false in the overlay'
-    end as fix
+    nullif(concat_ws('; ',
+      case when wal_level <> 'logical' then format('wal_level is %s, not logical', wal_level) end,
+      case when slot_error is not null then format('supabase_admin cannot make a logical replication slot: %s', slot_error) end,
+      case when not log_min_messages then format('supabase_admin cannot run Realtime''s migrations: %s', log_min_messages_detail) end
+    ), '') as reason,
+    concat_ws('; ',
+      case when wal_level <> 'logical' then 'set rds.logical_replication = 1 in the parameter group and reboot the instance' end,
+      case when wal_level = 'logical' and slot_error is not null then 'offer the output plugin wal2json and let supabase_admin replicate (on RDS: grant rds_replication)' end,
+      case when not log_min_messages then 'have a superuser run: grant set on parameter log_min_messages to supabase_admin; where there is none, set realtime.enabled to false in the overlay' end
+    ) as fix
   from known
 )
 select jsonb_build_object(

@@ -111,10 +111,18 @@ metadata:
     helm.sh/resource-policy: keep
 spec:
   accessModes: [{{ $persistence.accessMode }}]
-  {{- with $persistence.storageClass }}
-  storageClassName: {{ . }}
-  {{- end }}
+  {{- include "supabase.volumeClass" (list (index . 0) $persistence.storageClass) | nindent 2 }}
   resources:
     requests:
       storage: {{ $persistence.size }}
+{{- end -}}
+
+{{/* The class of a claim: (list $ "what the claim's values say"). */}}
+{{- define "supabase.volumeClass" -}}
+{{- $root := index . 0 -}}
+{{- if index . 1 -}}
+storageClassName: {{ index . 1 }}
+{{- else if $root.Values.volumeClass.create -}}
+storageClassName: {{ include "supabase.name" (list $root "gp3") }}
+{{- end -}}
 {{- end -}}
