@@ -1,7 +1,7 @@
 """WSGI middleware before Moto: planted faults, and errors in the form that each protocol expects.
 
-The supervisor sets the faults with `PUT /sandbox/faults`, the whole set at once; nothing survives a
-restart.
+The supervisor sets the faults with `PUT /sandbox/faults`, the whole set at once, and sees by `GET` that
+the server answers; nothing survives a restart.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Gate:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == FAULTS_PATH:
-            return self._set_faults(environ, start_response)
+            return self._faults(environ, start_response)
         with self.lock:
             throttled = self.throttled
         if _service(environ) in throttled:
@@ -43,12 +43,13 @@ class Gate:
             print(f"{request}: {error!r}\n{frames}", file=sys.stderr, flush=True)
             return _refuse(environ, start_response, "SandboxFailure", f"the sandbox's AWS failed: {error!r}")
 
-    def _set_faults(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        asked = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        with self.lock:
-            self.throttled = frozenset(asked["throttled_services"])
-        start_response("204 No Content", [])
-        return []
+    def _faults(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "PUT":
+            asked = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+            with self.lock:
+                self.throttled = frozenset(asked["throttled_services"])
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"throttled_services": sorted(self.throttled)}).encode()]
 
 
 def _service(environ: dict[str, Any]) -> str | None:

@@ -92,7 +92,7 @@ def _start(
                 "master_password": password,
                 "database_name": instance.db_name,
                 "source_identifier": source,
-                "region": backend.region_name,
+                "parameters": _parameters(backend, instance),
             }
         )
     except control.ControlError as error:
@@ -103,6 +103,13 @@ def _start(
         raise RDSClientError("InvalidParameterCombination", str(error)) from None
     instance.server_address = server["address"]
     instance.port = server["port"]
+
+
+def _parameters(backend: models.RDSBackend, instance: models.DBInstance) -> dict[str, str]:
+    """What somebody set in the instance's parameter group; a server reads it once, when it starts."""
+    group = backend.db_parameter_groups.get(instance.db_parameter_group_name)
+    parameters = group.parameters.items() if group else ()
+    return {name: str(each["ParameterValue"]) for name, each in parameters if "ParameterValue" in each}
 
 
 @around(models.RDSBackend, "modify_db_instance")

@@ -1,4 +1,4 @@
-"""S3: the check of a log bucket's policy understands every form of principal."""
+"""S3: log delivery by any form of bucket policy, and notifications to EventBridge that are read back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import fnmatch
 import json
 from typing import Any
 
-from moto.s3 import models
+from moto.core.responses import ActionResult
+from moto.s3 import models, responses
+
+from .patching import around
 
 LOGGING_SERVICE = "logging.s3.amazonaws.com"
 
@@ -38,3 +41,13 @@ def _listed(value: Any) -> list[Any]:
 
 # A static method that is called with keywords: the wrapper of `patching` would pass it on unchanged.
 models.FakeBucket._log_permissions_enabled_policy = staticmethod(_may_deliver_logs)
+
+
+@around(responses.S3Response, "serialized")
+def describe_event_bridge(original, self, action_result: ActionResult) -> Any:
+    """Moto stores that events go to EventBridge, and leaves it out of the description."""
+    if self.data.get("Action") == "GetBucketNotificationConfiguration":
+        stored = self.backend.get_bucket_notification_configuration(self.bucket_name)
+        if stored is not None and stored.event_bridge is not None:
+            action_result.result["EventBridgeConfiguration"] = {}
+    return original(self, action_result)

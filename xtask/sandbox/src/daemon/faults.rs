@@ -1,0 +1,93 @@
+//! Planted faults: some in the controllers, one in AWS, one in the Kubernetes API.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use sandbox_controllers::Fault;
+use serde_json::json;
+
+use super::Parts;
+
+const THROTTLE: &str = "throttle";
+const WATCH_DROP: &str = "watch-drop";
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The AWS services that throttle; the controllers keep their own faults.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    throttled: Mutex<BTreeSet<String>>,
+}
+
+impl Faults {
+    pub(super) async fn plant(&self, parts: &Parts, fault: &str) -> anyhow::Result<()> {
+        if let Some(service) = fault.strip_prefix(THROTTLE) {
+            self.throttled().insert(target(service, fault)?);
+            return self.tell_aws(parts).await;
+        }
+        if fault == WATCH_DROP {
+            parts.clusters.drop_watches();
+            return Ok(());
+        }
+        let fault = fault.parse::<Fault>().map_err(|_| unknown(fault))?;
+        parts.clusters.faults().set(fault);
+        Ok(())
+    }
+
+    /// Removes one, or all.
+    pub(super) async fn remove(&self, parts: &Parts, fault: Option<&str>) -> anyhow::Result<()> {
+        let Some(fault) = fault else {
+            self.throttled().clear();
+            parts.clusters.faults().clear_all();
+            return self.tell_aws(parts).await;
+        };
+        let removed = if let Some(service) = fault.strip_prefix(THROTTLE) {
+            self.throttled().remove(&target(service, fault)?)
+        } else {
+            let fault = fault.parse::<Fault>().map_err(|_| unknown(fault))?;
+            parts.clusters.faults().clear(&fault)
+        };
+        if !removed {
+            bail!("the fault `{fault}` is not planted");
+        }
+        self.tell_aws(parts).await
+    }
+
+    pub(super) fn list(&self, parts: &Parts) -> Vec<String> {
+        let throttled = self.throttled();
+        let throttled = throttled.iter().map(|service| format!("{THROTTLE}:{service}"));
+        parts.clusters.faults().list().iter().map(ToString::to_string).chain(throttled).collect()
+    }
+
+    async fn tell_aws(&self, parts: &Parts) -> anyhow::Result<()> {
+        let throttled: Vec<_> = self.throttled().iter().cloned().collect();
+        let aws = parts.state().context("AWS is not up yet")?.aws;
+        let request = parts
+            .http
+            .put(format!("{aws}/sandbox/faults"))
+            .timeout(TIMEOUT)
+            .json(&json!({ "throttled_services": throttled }));
+        let answer = request.send().await.context("failed to reach AWS")?;
+        answer.error_for_status().context("AWS did not take the fault")?;
+        Ok(())
+    }
+
+    fn throttled(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.throttled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn target(rest: &str, fault: &str) -> anyhow::Result<String> {
+    let service = rest.strip_prefix(':').filter(|service| !service.is_empty());
+    service.map(str::to_owned).with_context(|| format!("`{fault}` names no service: {THROTTLE} <service>"))
+}
+
+fn unknown(fault: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "there is no fault `{fault}`: pod-crash <component>, secret-missing <end of a parameter's path>, \
+         load-balancer-never, {THROTTLE} <service>, {WATCH_DROP}"
+    )
+}
