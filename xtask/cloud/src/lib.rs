@@ -21,7 +21,7 @@ pub use aws::{
 pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};
 pub use http::{BODY_LIMIT, Http, HttpConfig, Method, Response};
 pub use kubernetes::{
-    Applied, Cluster, ExternalSecretState, Finding, HelmRelease, JobReport, Kind, KubeconfigEntry,
-    Target, kinds, write_kubeconfig,
+    Applied, Cluster, ExternalSecretState, Finding, HelmRelease, JobFailure, JobReport, Kind,
+    KubeconfigEntry, Target, kinds, write_kubeconfig,
 };
 pub use wait::{DeadlineExceeded, Interrupted, Wait};
