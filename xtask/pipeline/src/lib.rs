@@ -8,6 +8,8 @@
 //! the [`RunReport`] says how it ended and which command comes next.
 
 mod event;
+#[cfg(test)]
+mod fake;
 mod interruption;
 mod journal;
 mod plan;

@@ -88,7 +88,7 @@ impl RunReport {
             .iter()
             .filter_map(|failure| Some(format!("{}: {}", failure.stage, failure.leaves.as_ref()?)))
             .collect();
-        if self.operation == Operation::Deploy {
+        if self.operation != Operation::Destroy {
             let made = self.stages.iter().filter(|stage| {
                 matches!(stage.state, StageState::Finished | StageState::FinishedBefore)
                     && stage.undo == Undo::TearDown

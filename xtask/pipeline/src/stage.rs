@@ -18,6 +18,7 @@ pub trait Stage<Cx>: Sync {
     /// the same time.
     fn needs(&self) -> &'static [&'static str];
 
+    /// The strongest effect that a step of [`Stage::plan`] may have; a plan beyond it is refused.
     fn effect(&self) -> Effect;
 
     /// How the work is taken back by tear-down.

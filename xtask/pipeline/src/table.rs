@@ -113,3 +113,77 @@ impl<Cx> fmt::Debug for Table<Cx> {
         f.debug_tuple("Table").field(&self.names()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{stage, table, try_table};
+
+    fn refused(stages: Vec<crate::fake::Fake>) -> String {
+        try_table(stages).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_wrong_table_is_refused() {
+        let error = refused(vec![stage("a", &[]), stage("a", &[])]);
+        assert_eq!(error, "two stages are called `a`");
+        let error = refused(vec![stage("a", &["x"])]);
+        assert_eq!(error, "stage `a` needs `x`, which does not exist");
+        let error = refused(vec![stage("a", &["b"]), stage("b", &["a"])]);
+        assert_eq!(error, "stage `a` needs `b`, which does not stand before it");
+        let error = refused(vec![stage("a", &["a"])]);
+        assert_eq!(error, "stage `a` needs `a`, which does not stand before it");
+    }
+
+    fn names(selection: &Selection) -> Result<Vec<&'static str>, String> {
+        let table = table(vec![
+            stage("a", &[]),
+            stage("b", &["a"]),
+            stage("c", &["b"]),
+            stage("d", &["c"]),
+        ]);
+        let selected = table.select(selection).map_err(|error| error.to_string())?;
+        Ok(selected.iter().map(|stage| stage.name()).collect())
+    }
+
+    fn given(from: &str, to: &str, only: &[&str], skip: &[&str]) -> Selection {
+        let text = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Selection { from: text(from), to: text(to), only: list(only), skip: list(skip) }
+    }
+
+    #[test]
+    fn stages_are_selected_in_the_order_of_the_table() {
+        assert_eq!(names(&Selection::default()).unwrap(), ["a", "b", "c", "d"]);
+        assert_eq!(names(&given("b", "", &[], &[])).unwrap(), ["b", "c", "d"]);
+        assert_eq!(names(&given("", "b", &[], &[])).unwrap(), ["a", "b"]);
+        assert_eq!(names(&given("b", "c", &[], &[])).unwrap(), ["b", "c"]);
+        assert_eq!(names(&given("", "", &["d", "b"], &[])).unwrap(), ["b", "d"]);
+        assert_eq!(names(&given("b", "", &[], &["c"])).unwrap(), ["b", "d"]);
+    }
+
+    #[test]
+    fn a_wrong_selection_gets_one_sentence() {
+        let refused = |selection| names(&selection).unwrap_err();
+        assert_eq!(
+            refused(given("x", "", &[], &[])),
+            "there is no stage `x`: the stages are a, b, c, d"
+        );
+        assert_eq!(
+            refused(given("", "", &[], &["x"])),
+            "there is no stage `x`: the stages are a, b, c, d"
+        );
+        assert_eq!(
+            refused(given("c", "b", &[], &[])),
+            "--from c stands behind --to b: the order is a, b, c, d"
+        );
+        assert_eq!(
+            refused(given("c", "", &["c"], &[])),
+            "--only names the stages one by one: leave out --from and --to"
+        );
+        assert_eq!(
+            refused(given("", "", &["c"], &["c"])),
+            "no stage is left to run: the stages are a, b, c, d"
+        );
+    }
+}

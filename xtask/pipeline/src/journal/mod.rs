@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 pub use entry::{Entry, Recorded, StepResult};
@@ -85,27 +85,26 @@ impl Journal {
         Ok(self.runs(environment)?.pop())
     }
 
-    /// The run that `--resume` goes on with: the last one of the environment, if it did not finish.
+    /// The run that `--resume` goes on with: the last deployment or tear-down of the environment,
+    /// if it is an `operation` and did not finish. Stages that were run one by one since do not
+    /// count.
     ///
     /// # Errors
     /// When there is nothing to resume; the message says why.
     pub fn resumable(&self, environment: &str, operation: Operation) -> anyhow::Result<RunRecord> {
-        let Some(last) = self.last_run(environment)? else {
+        let runs = self.runs(environment)?.into_iter();
+        let Some(last) = runs.rev().find(|run| run.operation != Operation::Stage) else {
             bail!("nothing to resume: `{environment}` has no run in `{}`", self.folder.display());
         };
-        if last.operation != operation {
-            let id = &last.id;
-            bail!(
-                "nothing to resume: the last run of `{environment}` ({id}) was a {}",
-                last.operation
-            );
-        }
-        if last.verdict == Some(Verdict::Done) {
-            bail!(
-                "nothing to resume: the last {operation} of `{environment}` ({}) was finished",
-                last.id
-            );
-        }
+        let (id, was) = (&last.id, last.operation);
+        ensure!(
+            was == operation,
+            "nothing to resume: the last run of `{environment}` ({id}) was a {was}"
+        );
+        ensure!(
+            last.verdict != Some(Verdict::Done),
+            "nothing to resume: the last {operation} of `{environment}` ({id}) was finished"
+        );
         Ok(last)
     }
 

@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -37,11 +37,18 @@ impl Journal {
     /// Begins the file of a new run.
     ///
     /// # Errors
-    /// When the environment is being worked on by another run, or the file cannot be written.
+    /// When another run works on the environment, its name cannot be a part of a file name, or the
+    /// file cannot be written.
     pub(crate) fn begin(&self, beginning: Beginning<'_>) -> anyhow::Result<RunWriter> {
+        let name = beginning.environment;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        ensure!(
+            !name.is_empty() && name.bytes().all(is_plain),
+            "`{name}` is no name for an environment: use letters, digits, `-` and `_`"
+        );
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("failed to create `{}`", self.folder.display()))?;
-        let lock = lock(&self.folder, beginning.environment)?;
+        let lock = lock(&self.folder, name)?;
         let (id, path, file) = new_file(&self.folder)?;
         let writer =
             RunWriter { id, path, file: Mutex::new(file), journal: self.clone(), _lock: lock };

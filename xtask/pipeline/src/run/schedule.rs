@@ -87,13 +87,13 @@ fn skip_finished<Cx>(
 }
 
 fn is_ready<Cx>(stage: &PlannedStage<Cx>, reports: &[StageReport]) -> bool {
-    let is_finished = |name: &&str| {
+    let is_finished = |name: &&'static str| {
         reports.iter().any(|report| {
             report.stage == *name
                 && matches!(report.state, StageState::Finished | StageState::FinishedBefore)
         })
     };
-    stage.after.iter().all(|name| is_finished(name))
+    stage.after.iter().all(is_finished)
 }
 
 fn start<'scope, Cx: Sync>(

@@ -48,6 +48,8 @@ impl Toolbox {
             .processes
             .command(&interpreter)
             .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"])
+            // Python compiles what is imported, which is a small part.
+            .arg("--no-compile")
             .args(["--require-hashes", "--requirement"])
             .arg(requirements)
             .purpose(&format!("install the Python packages of {name}"))

