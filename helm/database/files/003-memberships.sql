@@ -10,9 +10,7 @@ begin
     'anon', 'authenticated', 'service_role', 'authenticator', 'supabase_auth_admin', 'supabase_storage_admin',
     'supabase_admin', 'postgres', 'dashboard_user', 'supabase_realtime_admin', 'supabase_backup'
   ] loop
-    if not pg_has_role(current_user, role_name, 'member') or not pg_has_role(current_user, role_name, 'usage') then
-      execute format('grant %I to current_user', role_name);
-    end if;
+    execute format('grant %I to current_user', role_name);
   end loop;
 end $$;
 
