@@ -1,12 +1,6 @@
 //! The world that stages act in: one environment on one platform, its tools and its clients.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::OnceLock, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::Value;

@@ -92,5 +92,8 @@ impl Platform {
 
 /// Beside the sandbox's own folder, which is emptied with the sandbox: a journal outlives it.
 fn sandbox_files(folder: &Path) -> PathBuf {
-    folder.with_file_name(format!("{}-runs", folder.file_name().unwrap_or_default().to_string_lossy()))
+    folder.with_file_name(format!(
+        "{}-runs",
+        folder.file_name().unwrap_or_default().to_string_lossy()
+    ))
 }

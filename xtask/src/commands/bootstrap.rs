@@ -3,17 +3,25 @@
 //! The state bucket is a chicken-and-egg: it is made bare by a signed request, then Terraform's
 //! bootstrap module, whose own state lives in that bucket, adopts and hardens it.
 
+use std::path::{Path, PathBuf};
+
 use xtask_cloud::Encryption;
 
 use super::{Session, drift::LONGEST};
-use crate::{cli::Bootstrap, exit::Exit, terraform::Terraform, watch::Watch};
+use crate::{
+    cli::Bootstrap, config::DOCUMENTATION_ACCOUNT, exit::Exit, terraform::Terraform, watch::Watch,
+};
 
 pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Exit> {
     let bucket_of = |context: &crate::context::Context| context.environment.state_bucket();
     if arguments.dry_run {
         let context = session.offline(&arguments.target)?;
-        session.console.line(&format!("write  make bucket {} unless it is there", bucket_of(&context)));
-        session.console.line("write  terraform apply in terraform/bootstrap: bucket, GitHub roles, boundary");
+        session
+            .console
+            .line(&format!("write  make bucket {} unless it is there", bucket_of(&context)));
+        session
+            .console
+            .line("write  terraform apply in terraform/bootstrap: bucket, GitHub roles, boundary");
         return Ok(Exit::Done);
     }
     let context = session.context(&arguments.target)?;
@@ -40,12 +48,26 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
     let terraform = Terraform {
         module: context.root.join("terraform/bootstrap"),
         folder: context.folder().join("bootstrap"),
+        var_file: account_file(&context.root, expected)?,
+        // One state an account, whatever environments live in it.
+        workspace: "default".to_owned(),
         ..context.terraform()?
     };
     let terraform = terraform.with_state_key("bootstrap.tfstate");
     terraform.init(&watch)?;
-    terraform.select_workspace(&watch)?;
     let summary = terraform.apply_now(&watch)?;
     session.console.line(&format!("terraform/bootstrap: {summary}"));
     Ok(Exit::Done)
+}
+
+/// The values of an account's bootstrap.
+fn account_file(root: &Path, account: &str) -> anyhow::Result<PathBuf> {
+    let shown = format!("terraform/bootstrap/accounts/{account}.tfvars");
+    let file = root.join(&shown);
+    if file.is_file() {
+        return Ok(file);
+    }
+    Err(Exit::BadInput.error(format!(
+        "{shown} does not exist; copy terraform/bootstrap/accounts/{DOCUMENTATION_ACCOUNT}.tfvars and fill it in"
+    )))
 }

@@ -29,14 +29,21 @@ pub(super) fn run(session: &Session, arguments: Deploy) -> anyhow::Result<Exit> 
 
 pub(super) fn run_stage(session: &Session, arguments: StageRun) -> anyhow::Result<Exit> {
     let StageRun { stage, target, dry_run, guard } = arguments;
-    let selection = Selection { only: vec![stage], ..Selection::default() };
+    let table = table()?;
     if dry_run {
-        return show(session, &target, &selection);
+        let context = session.offline(&target)?;
+        print(
+            session,
+            &Plan::stage(&table, &stage, &target.environment, &context).map_err(bad_selection)?,
+        )?;
+        return Ok(Exit::Done);
     }
+    table.stage(&stage).map_err(bad_selection)?;
     let mut context = session.context(&target)?;
     context.allow_destroy = guard.allow_destroy;
     context.reviewed_plan = guard.plan;
-    Ok(exit_of(&execute(session, &context, &target, &selection, false)?))
+    let plan = Plan::stage(&table, &stage, &target.environment, &context).map_err(bad_selection)?;
+    Ok(exit_of(&carry_out(session, &context, &plan, None)?))
 }
 
 fn show(session: &Session, target: &Target, selection: &Selection) -> anyhow::Result<Exit> {
@@ -94,11 +101,12 @@ pub(super) fn carry_out(
     let interruption = move || interrupt.is_set();
     let environment = &context.environment.name;
     let flags = context.platform.flags();
+    let stage_command = |stage: &str| format!("cargo xtask stage {stage} {environment}{flags}");
     let resume_command = match plan.operation {
         Operation::Deploy => format!("cargo xtask deploy {environment}{flags} --resume"),
         Operation::Destroy => format!("cargo xtask destroy {environment}{flags}"),
+        Operation::Stage => stage_command(plan.names().first().copied().unwrap_or("preflight")),
     };
-    let stage_command = |stage: &str| format!("cargo xtask stage {stage} {environment}{flags}");
     let options = RunOptions {
         journal: &journal,
         reporter: &*reporter,

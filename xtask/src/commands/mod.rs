@@ -1,7 +1,7 @@
 //! One verb a file. This file dispatches and turns errors into a text and an exit code.
 
-mod deploy;
 mod bootstrap;
+mod deploy;
 mod destroy;
 mod doctor;
 mod drift;
@@ -82,8 +82,11 @@ impl Session {
         // Bad input is told before anything is started.
         let environment = Environment::load(&self.root, &target.environment)?;
         let processes = self.processes()?;
-        let platform =
-            if target.sandbox { sandbox::platform(self, &processes)? } else { Platform::ambient(&self.root) };
+        let platform = if target.sandbox {
+            sandbox::platform(self, &processes)?
+        } else {
+            Platform::ambient(&self.root)
+        };
         self.world(environment, platform, processes, target)
     }
 

@@ -64,8 +64,11 @@ fn forget_older_sandbox(platform: &Platform) -> anyhow::Result<()> {
         return Ok(());
     }
     if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("failed to remove `{}`", folder.display()))?;
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("failed to remove `{}`", folder.display()))?;
     }
-    fs::create_dir_all(folder).with_context(|| format!("failed to create `{}`", folder.display()))?;
-    fs::write(&mark, &platform.instance).with_context(|| format!("failed to write `{}`", mark.display()))
+    fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create `{}`", folder.display()))?;
+    fs::write(&mark, &platform.instance)
+        .with_context(|| format!("failed to write `{}`", mark.display()))
 }

@@ -1,0 +1,81 @@
+//! Runs the runner's binary and keeps what it said.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use xtask_tools::{Interrupt, Processes, Redactor};
+
+/// A call of `xtask`, to be filled in.
+pub(crate) struct Xtask {
+    words: Vec<String>,
+    environment: BTreeMap<String, String>,
+    folder: PathBuf,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) error: String,
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Processes that nobody interrupts and that hide nothing.
+pub(crate) fn processes() -> Processes {
+    Processes::new(Redactor::new(), Interrupt::new())
+}
+
+impl Xtask {
+    /// `xtask` with these words, split at blanks.
+    pub(crate) fn new(line: &str) -> Self {
+        Self {
+            words: line.split_whitespace().map(str::to_owned).collect(),
+            environment: BTreeMap::new(),
+            folder: root(),
+        }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    pub(crate) fn inside(mut self, folder: &Path) -> Self {
+        self.folder = folder.to_owned();
+        self
+    }
+
+    /// Runs it to its end; `follow` hears every line of standard output and error as it comes.
+    pub(crate) fn follow(&self, mut follow: impl FnMut(&str)) -> Said {
+        let mut said = Said { code: 0, out: String::new(), error: String::new() };
+        let finished = processes()
+            .command(env!("CARGO_BIN_EXE_xtask"))
+            .args(&self.words)
+            .environment(&self.environment)
+            .cwd(&self.folder)
+            .allow_codes(&(0..=255).collect::<Vec<_>>())
+            .run(&mut |line| {
+                follow(line.text);
+                let text = match line.stream {
+                    xtask_tools::Stream::Output => &mut said.out,
+                    xtask_tools::Stream::Error => &mut said.error,
+                };
+                text.push_str(line.text);
+                text.push('\n');
+            })
+            .unwrap();
+        said.code = finished.code;
+        said
+    }
+
+    pub(crate) fn run(&self) -> Said {
+        self.follow(|_| ())
+    }
+}
