@@ -136,6 +136,25 @@ fn stages_run_in_order_and_the_journal_tells_it() {
 }
 
 #[test]
+fn a_step_is_in_the_journal_before_it_starts() {
+    let bench = Bench::new();
+    let journal = bench.journal();
+    let looks = stage("a", &[]).changes("one").step("two", Effect::Write, move |_, _| {
+        // What a run that is killed now leaves.
+        let record = journal.last_run("dev")?.unwrap();
+        let steps: Vec<_> = record.stages["a"]
+            .steps
+            .iter()
+            .map(|step| (step.id.as_str(), step.result.is_some()))
+            .collect();
+        assert_eq!(steps, [("one", true), ("two", false)]);
+        assert_eq!(record.left_behind()[0].1.leaves.as_deref(), Some("half a bucket"));
+        changed()
+    });
+    assert_eq!(bench.all(&table(vec![looks.leaves("half a bucket")])).verdict, Verdict::Done);
+}
+
+#[test]
 fn independent_stages_run_at_the_same_time() {
     // Each waits for the other: one after the other they would never end.
     let meeting = Arc::new(Barrier::new(2));
