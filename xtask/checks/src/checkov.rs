@@ -133,25 +133,37 @@ pub(crate) fn skips(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
         ["tf", "yaml", "yml", "tpl", "sh"].contains(&extension) || path == ".ci/run"
     })?;
     let mut findings = Vec::new();
-    let mut count = 0;
     let mut in_terraform = 0;
+    let mut elsewhere = 0;
     for path in &files {
-        for (index, line) in context.read(path)?.lines().enumerate() {
-            let Some(skip) = skip_of(path, line) else { continue };
-            count += 1;
-            in_terraform += usize::from(path.starts_with("terraform/"));
-            if skip.reason.chars().count() < SHORTEST_REASON {
-                let message = format!("`{}` is skipped without a reason", skip.check);
-                findings.push(Finding::new(path, index + 1, message));
-            }
+        let text = context.read(path)?;
+        let count = text.lines().filter(|line| skip_of(path, line).is_some()).count();
+        if path.starts_with("terraform/") {
+            in_terraform += count;
+        } else {
+            elsewhere += count;
         }
+        findings.extend(unexplained_skips(path, &text));
     }
     if in_terraform > MOST_TERRAFORM_SKIPS {
         let message = format!("{in_terraform} skipped checks, more than {MOST_TERRAFORM_SKIPS}");
         findings.push(Finding::new("terraform", 0, message));
     }
-    let summary = format!("{count} skips, {in_terraform} of them in terraform");
+    let summary = format!("{in_terraform} skips in terraform, {elsewhere} elsewhere");
     Ok(CheckOutcome::of_findings(&findings, summary))
+}
+
+/// The skips in a text that give no reason.
+pub(crate) fn unexplained_skips(path: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let Some(skip) = skip_of(path, line) else { continue };
+        if skip.reason.chars().count() < SHORTEST_REASON {
+            let message = format!("`{}` is skipped without a reason", skip.check);
+            findings.push(Finding::new(path, index + 1, message));
+        }
+    }
+    findings
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -170,7 +182,11 @@ fn skip_of<'a>(path: &str, line: &'a str) -> Option<Skip<'a>> {
         return skip(check, reason);
     }
     if let Some((_, rest)) = line.split_once("checkov.io/skip") {
-        let value = rest.split_once(':').map_or("", |(_, value)| value);
+        let value = rest.split_once(": ").map_or("", |(_, value)| value);
+        if value.contains("{{") {
+            // A template's own text; what it renders is looked at.
+            return None;
+        }
         let (check, reason) = value.split_once('=').unwrap_or((value, ""));
         return skip(check.trim_matches([' ', '"', '\'']), reason);
     }
@@ -215,6 +231,9 @@ mod tests {
             assert_eq!(skip_of(path, line), Some(Skip { check: "X_1", reason: "" }), "{line}");
         }
         assert_eq!(skip_of("other.yaml", "  - X_1 # text"), None);
+        assert_eq!(skip_of("a.tpl", "checkov.io/skip{{ $i }}: {{ $note }}"), None);
+        let text = "a\n#checkov:skip=X_1\n#checkov:skip=X_2:it is the reason";
+        assert_eq!(unexplained_skips("a.tf", text).len(), 1);
     }
 
     #[test]

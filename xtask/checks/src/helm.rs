@@ -12,6 +12,7 @@ use xtask_tools::Command;
 
 use crate::{
     CheckContext, CheckOutcome,
+    checkov::unexplained_skips,
     process::{ask, write},
     tools::PythonTool,
 };
@@ -68,6 +69,10 @@ pub(crate) fn render(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
             findings.push(format!("{}: renders nothing", manifest.name));
         }
         objects += found.len();
+        // The templates put reasons together, so only what they render shows whether one is there.
+        findings.extend(
+            unexplained_skips(&manifest.name, &manifest.text).iter().map(ToString::to_string),
+        );
         let mut seen = BTreeSet::new();
         for object in found {
             let id = object.id();
@@ -184,11 +189,11 @@ fn schema_gaps(context: &CheckContext, chart: &str) -> anyhow::Result<Vec<String
     let mut gaps = Vec::new();
     for (wrong, what) in [
         ("unknownKey=true", "an unknown key"),
-        ("environment.unknownKey=true", "a mapping in the place of a text"),
+        (r#"environment={"unknownKey": true}"#, "a mapping in the place of a text"),
     ] {
         let release = Release { chart, overlay: "base" };
         let command = context.helm()?.args(["template", chart, &format!("helm/{chart}")]);
-        let command = with_values(context, &release, command).args(["--set", wrong]);
+        let command = with_values(context, &release, command).args(["--set-json", wrong]);
         let answer = ask(&command)?;
         if answer.succeeded() || !answer.all.contains("schema") {
             gaps.push(format!("helm/{chart}: values.schema.json does not refuse {what}"));

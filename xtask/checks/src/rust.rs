@@ -11,7 +11,8 @@ use crate::{CheckContext, CheckOutcome, process::ask};
 const ONE_VERSION_ONLY: [&str; 6] = ["http", "http-body", "hyper", "h2", "rustls", "tokio-rustls"];
 
 pub(crate) fn format(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
-    let answer = ask(&context.command("cargo").args(["fmt", "--all", "--check"]))?;
+    let command = context.command("cargo").args(["fmt", "--all", "--", "--check"]);
+    let answer = ask(&command.arg("--files-with-diff"))?;
     Ok(answer.outcome("the whole workspace"))
 }
 

@@ -100,8 +100,14 @@ fn statement(
     for (key, expression) in object {
         let key = reader.key(key);
         // What a resource looks like depends on the service, which the actions name.
-        if key != "Resource" && key != "NotResource" {
-            members.insert(key, reader.value(expression, 0));
+        if key == "Resource" || key == "NotResource" {
+            continue;
+        }
+        reader.open = false;
+        let value = reader.value(expression, 0);
+        // A condition that is put together at run time says nothing; without it nothing is wrong.
+        if key != "Condition" || (is_condition(&value) && !reader.open) {
+            members.insert(key, value);
         }
     }
     if !is_identity_statement(&Value::Object(members.clone())) {
@@ -117,6 +123,12 @@ fn statement(
         }
     }
     Some((Value::Object(members), !reader.open))
+}
+
+/// Operators with their keys and values.
+fn is_condition(value: &Value) -> bool {
+    let Value::Object(operators) = value else { return false };
+    operators.values().all(Value::is_object)
 }
 
 /// An ARN such as the actions of a statement take.
@@ -175,7 +187,9 @@ impl Reader<'_> {
             Expression::Parenthesis(inner) => self.value(inner, deeper),
             Expression::TemplateExpr(template) => self.template(template, deeper),
             Expression::Traversal(traversal) => match local(traversal, self.locals) {
-                Some(expression) => self.value(expression, deeper),
+                // A local that is computed still has its telling name.
+                Some(local) if !is_readable(local) => self.unknown(expression),
+                Some(local) => self.value(local, deeper),
                 None => self.unknown(expression),
             },
             // `concat` is how lists of actions are put together.
@@ -234,6 +248,16 @@ impl Reader<'_> {
             }
         };
         Value::String(known.to_owned())
+    }
+}
+
+/// Whether [`Reader::value`] makes more of an expression than a sample.
+fn is_readable(expression: &Expression) -> bool {
+    match expression {
+        Expression::Parenthesis(inner) => is_readable(inner),
+        Expression::FuncCall(call) => call.name.name.as_str() == "concat",
+        Expression::Conditional(_) | Expression::Operation(_) | Expression::ForExpr(_) => false,
+        _ => true,
     }
 }
 

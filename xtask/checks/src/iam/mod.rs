@@ -16,6 +16,15 @@ use crate::{
     tools::PythonTool,
 };
 
+/// Actions that are younger than parliament's data.
+const NEW_ACTIONS: [&str; 1] = ["elasticloadbalancing:ModifyIpPools"];
+
+/// Services whose actions need several resources at once, each granted by a statement of its own.
+const SPLIT_SERVICES: [&str; 2] = ["ec2:", "kms:"];
+
+/// How actions that only read begin. `*` is their usual resource, and checkov watches the others.
+const READING: [&str; 5] = ["BatchGet", "Describe", "Get", "List", "View"];
+
 /// One identity policy, made fit for parliament.
 #[derive(Debug, Clone, PartialEq)]
 struct Policy {
@@ -85,7 +94,10 @@ fn lint(
         answer.code,
         answer.all.trim()
     );
-    let findings: Vec<_> = issues.iter().filter_map(|issue| describe(issue, policies)).collect();
+    let mut findings: Vec<_> =
+        issues.iter().filter_map(|issue| describe(issue, policies)).collect();
+    findings.sort();
+    findings.dedup();
     let statements: usize = policies.iter().map(|policy| policy.statements.len()).sum();
     Ok(CheckOutcome::of_findings(&findings, format!("{statements} statements")))
 }
@@ -94,18 +106,59 @@ fn issues(output: &str) -> Vec<Issue> {
     output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// The finding for people; none when it is only about a resource that is not known yet.
+/// The finding for people; none for what is known to be fine.
 fn describe(issue: &Issue, policies: &[Policy]) -> Option<String> {
     let index: Option<usize> =
         issue.location.filepath.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
     let policy = index.and_then(|index| policies.get(index));
-    let about_resources = issue.issue.starts_with("RESOURCE_");
-    if about_resources && policy.is_some_and(|policy| !policy.resources_are_known) {
+    let is_fine = match issue.issue.as_str() {
+        "RESOURCE_STAR" if only_reads(&issue.detail) => true,
+        // `StringEquals` on an ARN compares the whole of it, which is what is meant.
+        "MISMATCHED_TYPE_BUT_USABLE" => true,
+        "UNKNOWN_ACTION" => NEW_ACTIONS.iter().any(|action| text(&issue.detail).ends_with(action)),
+        kind if kind.starts_with("RESOURCE_") => policy.is_some_and(|it| !it.resources_are_known),
+        _ => false,
+    };
+    if is_fine {
         return None;
     }
+    if issue.issue == "RESOURCE_MISMATCH" {
+        let detail = Value::Array(mismatches(&issue.detail));
+        if detail.as_array().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        return Some(sentence(issue, policy, &detail));
+    }
+    Some(sentence(issue, policy, &issue.detail))
+}
+
+fn sentence(issue: &Issue, policy: Option<&Policy>, detail: &Value) -> String {
     let place = policy.map_or("an unknown policy", |policy| policy.place.as_str());
-    let detail = if issue.detail.is_null() { String::new() } else { format!(": {}", issue.detail) };
-    Some(format!("{place}: {} ({}){detail}", issue.title, issue.issue))
+    let detail = if detail.is_null() { String::new() } else { format!(": {detail}") };
+    format!("{place}: {} ({}){detail}", issue.title, issue.issue)
+}
+
+/// The actions that can never be allowed by their statement.
+fn mismatches(actions: &Value) -> Vec<Value> {
+    let counts = |entry: &&Value| {
+        let action = entry["action"].as_str().unwrap_or_default();
+        let split = SPLIT_SERVICES.iter().any(|service| action.starts_with(service));
+        entry["required_format"] == "*" || !split
+    };
+    actions.as_array().into_iter().flatten().filter(counts).cloned().collect()
+}
+
+/// Whether a list of actions holds nothing but reading ones.
+fn only_reads(actions: &Value) -> bool {
+    let reads = |action: &Value| {
+        let name = action.as_str().and_then(|action| action.split(':').nth(1)).unwrap_or_default();
+        READING.iter().any(|start| name.starts_with(start))
+    };
+    actions.as_array().is_some_and(|actions| actions.iter().all(reads))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Whether a statement belongs to a policy that grants rights to its own principal. Trust policies
@@ -128,7 +181,7 @@ mod tests {
     #[test]
     fn issues_name_the_place_and_guesses_are_left_out() {
         let output = concat!(
-            r#"{"issue": "RESOURCE_MISMATCH", "title": "No match", "detail": [1], "location": {"filepath": "x/0.json"}}"#,
+            r#"{"issue": "RESOURCE_MISMATCH", "title": "No match", "detail": [{"action": "s3:GetObject"}], "location": {"filepath": "x/0.json"}}"#,
             "\nnoise\n",
             r#"{"issue": "UNKNOWN_ACTION", "title": "Unknown", "detail": null, "location": {"filepath": "x/0.json"}}"#,
         );
@@ -140,8 +193,34 @@ mod tests {
         assert_eq!(described(false), std::slice::from_ref(&unknown));
         assert_eq!(
             described(true),
-            ["a.tf: Read: No match (RESOURCE_MISMATCH): [1]".to_owned(), unknown]
+            [
+                "a.tf: Read: No match (RESOURCE_MISMATCH): [{\"action\":\"s3:GetObject\"}]"
+                    .to_owned(),
+                unknown
+            ]
         );
+    }
+
+    #[test]
+    fn what_is_known_to_be_fine_is_left_out() {
+        let issue = |issue: &str, detail: Value| Issue {
+            issue: issue.to_owned(),
+            title: String::new(),
+            detail,
+            location: Location { filepath: "x/0.json".into() },
+        };
+        let is_found = |found: Issue| describe(&found, &[policy(true)]).is_some();
+        assert!(!is_found(issue("RESOURCE_STAR", json!(["rds:DescribeX", "s3:ListY"]))));
+        assert!(is_found(issue("RESOURCE_STAR", json!(["rds:DescribeX", "rds:DeleteX"]))));
+        let entry =
+            |action: &str, format: &str| json!([{ "action": action, "required_format": format }]);
+        let mismatch = |action, format| is_found(issue("RESOURCE_MISMATCH", entry(action, format)));
+        assert!(!mismatch("kms:CreateAlias", "arn:*:kms:*:*:alias/*"));
+        assert!(mismatch("kms:CreateKey", "*"));
+        assert!(mismatch("s3:ListBucket", "arn:*:s3:::*"));
+        let new = "Unknown action elasticloadbalancing:ModifyIpPools";
+        assert!(!is_found(issue("UNKNOWN_ACTION", json!(new))));
+        assert!(is_found(issue("UNKNOWN_ACTION", json!("Unknown action s3:GetObjekt"))));
     }
 
     #[test]

@@ -88,3 +88,21 @@ fn a_ring_of_locals_ends() {
     );
     assert!(!found[0].1);
 }
+
+#[test]
+fn a_condition_that_only_a_run_knows_is_left_out() {
+    let found = statements(
+        r#"
+        locals {
+          partition = (startswith(var.region, "cn-") ? "aws-cn" : "aws")
+          a = { Effect = "Allow", Action = "s3:ListBucket", Resource = "arn:${local.partition}:s3:::a",
+                Condition = { StringEquals = local.tags[each.key] } }
+          b = { Effect = "Allow", Action = "s3:ListBucket", Resource = "*",
+                Condition = { StringEquals = { "s3:prefix" = "a" } } }
+        }
+        "#,
+    );
+    assert_eq!(found[0].0["Resource"], json!("arn:aws:s3:::a"));
+    assert_eq!(found[0].0.get("Condition"), None);
+    assert_eq!(found[1].0["Condition"], json!({ "StringEquals": { "s3:prefix": "a" } }));
+}
