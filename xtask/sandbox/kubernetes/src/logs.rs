@@ -27,7 +27,10 @@ pub type LogStream = mpsc::Receiver<Vec<u8>>;
 
 /// Answers `GET pods/NAME/log`; implemented by whoever runs the containers.
 pub trait LogProvider: Send + Sync {
-    fn log<'a>(&'a self, request: LogRequest) -> Pin<Box<dyn Future<Output = LogStream> + Send + 'a>>;
+    fn log<'a>(
+        &'a self,
+        request: LogRequest,
+    ) -> Pin<Box<dyn Future<Output = LogStream> + Send + 'a>>;
 }
 
 /// Every log is empty.
@@ -35,7 +38,10 @@ pub trait LogProvider: Send + Sync {
 pub struct NoLogs;
 
 impl LogProvider for NoLogs {
-    fn log<'a>(&'a self, _request: LogRequest) -> Pin<Box<dyn Future<Output = LogStream> + Send + 'a>> {
+    fn log<'a>(
+        &'a self,
+        _request: LogRequest,
+    ) -> Pin<Box<dyn Future<Output = LogStream> + Send + 'a>> {
         Box::pin(async { mpsc::channel(1).1 })
     }
 }
