@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod github;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
 mod moto;
 #[cfg(test)]
 mod standin;
