@@ -8,7 +8,10 @@ mod tests;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -58,6 +61,7 @@ pub fn run<Cx: Sync>(
         environment,
         writer: options.journal.begin(beginning)?,
         outputs: Mutex::default(),
+        failed: AtomicBool::new(false),
     };
     engine.report(&Event::RunStarted {
         run: engine.writer.id(),
@@ -97,9 +101,16 @@ struct Engine<'a> {
     environment: &'a str,
     writer: RunWriter,
     outputs: Mutex<BTreeMap<String, Value>>,
+    /// Set as soon as a stage goes wrong: no further stage starts.
+    failed: AtomicBool,
 }
 
 impl Engine<'_> {
+    /// Whether a further stage may start.
+    fn goes_on(&self) -> bool {
+        !self.failed.load(Ordering::SeqCst) && !self.interrupted()
+    }
+
     fn report(&self, event: &Event<'_>) {
         self.options.reporter.report(event);
     }

@@ -10,7 +10,7 @@ use super::{
     Engine,
     stage::{StageEnd, run_stage},
 };
-use crate::{Event, Failure, Plan, PlannedStage, Recorded, StageReport, StageState, step::Host};
+use crate::{Event, Failure, Plan, PlannedStage, Recorded, StageReport, StageState};
 
 /// Runs the stages; how each ended, in the order of the plan, and what went wrong.
 pub(super) fn run_all<Cx: Sync>(
@@ -27,7 +27,7 @@ pub(super) fn run_all<Cx: Sync>(
     let mut running = 0;
     thread::scope(|scope| {
         loop {
-            if failures.is_empty() && !engine.interrupted() {
+            if failures.is_empty() && engine.goes_on() {
                 let (ready, later): (Vec<_>, _) =
                     waiting.drain(..).partition(|at| is_ready(&plan.stages[*at], &reports));
                 waiting = later;

@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -60,6 +61,9 @@ pub(super) fn run_stage<Cx>(
         Err(error) => StageEnd::failed(stage.name, engine.shown(&error), error),
     };
     end.duration = began.elapsed();
+    if end.state != StageState::Finished {
+        engine.failed.store(true, Ordering::SeqCst);
+    }
     let ended = Recorded::StageEnded { stage: stage.name.to_owned(), state: end.state };
     if let Err(error) = engine.writer.append(ended, true) {
         end.state = StageState::Failed;

@@ -206,17 +206,25 @@ fn a_failure_says_where_what_is_left_what_never_ran_and_what_is_next() {
 
 #[test]
 fn a_stage_that_runs_is_brought_to_its_end_when_another_fails() {
-    let failed = Arc::new(Barrier::new(2));
-    let other = Arc::clone(&failed);
+    let began = Arc::new(Barrier::new(2));
+    let other = Arc::clone(&began);
     let bench = Bench::new();
+    let journal = bench.journal();
     let report = bench.all(&table(vec![
         stage("a", &[]).step("fail", Effect::Write, move |_, _| {
-            failed.wait();
+            began.wait();
             anyhow::bail!("no")
         }),
         stage("b", &[])
-            .step("meet", Effect::Read, move |_, _| {
+            .step("wait", Effect::Read, move |_, _| {
                 other.wait();
+                let has_failed = || -> anyhow::Result<bool> {
+                    let record = journal.last_run("dev")?.unwrap();
+                    Ok(record.stages.get("a").is_some_and(|a| a.state == Some(StageState::Failed)))
+                };
+                while !has_failed()? {
+                    std::thread::yield_now();
+                }
                 changed()
             })
             .changes("more"),
