@@ -32,18 +32,21 @@ variable "repository" {
   description = "Repository that this environment is deployed from, as the Repository tag says."
   type        = string
   default     = "supabase-on-aws"
+  nullable    = false
 }
 
 variable "cost_center" {
   description = "Who pays, as the CostCenter tag says."
   type        = string
   default     = "platform"
+  nullable    = false
 }
 
 variable "kubernetes_version" {
   description = "Minor version of Kubernetes. A control plane costs 73 USD a month in standard support and 438 in extended support, which is never entered."
   type        = string
   default     = "1.35"
+  nullable    = false
 
   validation {
     condition     = contains(["1.35", "1.36"], var.kubernetes_version)
@@ -55,6 +58,7 @@ variable "postgres_version" {
   description = "Major version of PostgreSQL; RDS chooses and raises the minor one."
   type        = string
   default     = "17"
+  nullable    = false
 
   validation {
     condition     = contains(["17"], var.postgres_version)
@@ -233,13 +237,12 @@ variable "database" {
 }
 
 variable "database_password" {
-  description = "Password of the master user, 16 to 128 URL-safe characters, best through TF_VAR_database_password. Ephemeral: in neither plan nor state. Needed by the apply that creates the database or raises database_password_version; other runs may leave it out."
+  description = "Password of the master user, 16 to 128 URL-safe characters, best through TF_VAR_database_password. Ephemeral: in neither plan nor state. AWS receives it when the database is created and when database_password_version rises; in every other run any value of the form does."
   type        = string
-  default     = null
   ephemeral   = true
 
   validation {
-    condition     = var.database_password == null ? true : can(regex("^[A-Za-z0-9_-]{16,128}$", var.database_password))
+    condition     = can(regex("^[A-Za-z0-9_-]{16,128}$", var.database_password))
     error_message = "database_password must be 16 to 128 letters, digits, hyphens or underscores: RDS refuses / @ \" and spaces, and connection URLs break on others."
   }
 }
@@ -248,6 +251,7 @@ variable "database_password_version" {
   description = "Raise it by one to make RDS take the database_password given with this run."
   type        = number
   default     = 1
+  nullable    = false
 
   validation {
     condition     = var.database_password_version >= 1 && floor(var.database_password_version) == var.database_password_version
@@ -266,7 +270,8 @@ variable "storage" {
     noncurrent_version_days = optional(number, 30)
     backup_expire_days      = optional(number, 30)
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition     = alltrue([for origin in var.storage.cors_allowed_origins : can(regex("^https?://[^*/]+$", origin))])
@@ -294,6 +299,7 @@ variable "api_subdomain" {
   description = "Name of the API below the domain."
   type        = string
   default     = "api"
+  nullable    = false
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", var.api_subdomain))
@@ -318,12 +324,14 @@ variable "access_logs" {
   description = "Whether the load balancer and the buckets log every request to a bucket of their own, at storage price."
   type        = bool
   default     = true
+  nullable    = false
 }
 
 variable "log_retention_days" {
   description = "Days that logs are kept, in CloudWatch (0.03 USD a GB and month) and in the access log bucket."
   type        = number
   default     = 365
+  nullable    = false
 
   validation {
     condition     = contains([365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
@@ -342,7 +350,8 @@ variable "alerts" {
     alarms        = optional(bool, true)
     load_balancer = optional(string)
   })
-  default = { alarms = false }
+  default  = { alarms = false }
+  nullable = false
 
   validation {
     condition     = alltrue([for email in var.alerts.emails : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", email))])
@@ -359,6 +368,7 @@ variable "container_insights" {
   description = "Whether metrics and logs of nodes and pods go to CloudWatch; some 5 to 20 USD a month for a small cluster."
   type        = bool
   default     = true
+  nullable    = false
 }
 
 variable "budget" {
@@ -404,22 +414,26 @@ variable "permissions_boundary" {
   description = "Whether roles carry the boundary `<name_prefix>-boundary` that terraform/bootstrap makes; the deploy role may make no others."
   type        = bool
   default     = true
+  nullable    = false
 }
 
 variable "deletion_protection" {
   description = "Whether AWS refuses to delete the database, and keys wait 30 days before they are gone."
   type        = bool
   default     = true
+  nullable    = false
 }
 
 variable "final_snapshot" {
   description = "Whether the database leaves a snapshot behind when it is destroyed; about 0.10 USD a GB and month until it is deleted by hand."
   type        = bool
   default     = true
+  nullable    = false
 }
 
 variable "teardown" {
   description = "True in the apply before a destroy and in the destroy: lifts deletion protection and lets buckets and vault be deleted with what is in them."
   type        = bool
   default     = false
+  nullable    = false
 }

@@ -46,7 +46,6 @@ locals {
         "ec2:DescribeTags",
         "ec2:DescribeVpcPeeringConnections",
         "ec2:DescribeVpcs",
-        "ec2:GetSecurityGroupsForVpc",
         "elasticloadbalancing:DescribeCapacityReservation",
         "elasticloadbalancing:DescribeListenerAttributes",
         "elasticloadbalancing:DescribeListenerCertificates",
@@ -68,12 +67,13 @@ locals {
     {
       Sid    = "DescribeNamed"
       Effect = "Allow"
-      Action = ["acm:DescribeCertificate", "cognito-idp:DescribeUserPoolClient", "ec2:GetCoipPoolUsage", "iam:GetServerCertificate"]
+      Action = ["acm:DescribeCertificate", "cognito-idp:DescribeUserPoolClient", "ec2:GetCoipPoolUsage", "ec2:GetSecurityGroupsForVpc", "iam:GetServerCertificate"]
       Resource = [
         "arn:${var.partition}:acm:${var.region}:${var.account_id}:certificate/*",
         "arn:${var.partition}:cognito-idp:${var.region}:${var.account_id}:userpool/*",
         "arn:${var.partition}:iam::${var.account_id}:server-certificate/*",
         "${local.ec2_arn}:coip-pool/*",
+        local.vpc_arn,
       ]
     },
     {
