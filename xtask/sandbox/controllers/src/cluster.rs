@@ -33,6 +33,7 @@ use crate::faults::Faults;
 use crate::informer::{Informer, Kind};
 use crate::load_balancer::LoadBalancers;
 use crate::log::Log;
+use crate::pod_logs::PodLogs;
 
 /// The field manager of every controller but the kubelet and the add-ons.
 pub(crate) const MANAGER: &str = "kube-controller-manager";
@@ -54,6 +55,10 @@ pub struct ClusterConfig {
     pub load_balancers: Arc<LoadBalancers>,
     /// What was asked to go wrong.
     pub faults: Arc<Faults>,
+    /// Where the containers' logs go; `kubectl logs` is answered from it.
+    pub logs: PodLogs,
+    /// The version that the nodes report, e.g. `v1.35.0`.
+    pub kubernetes_version: String,
 }
 
 /// An AWS API with static credentials.
@@ -206,12 +211,12 @@ impl Cluster {
     {
         let api = self.api::<K>(&object.namespace().unwrap_or_default());
         match api.delete(&object.name_any(), how).await {
-            Ok(futures::future::Either::Left(still_there)) => {
-                informer.observe(&still_there);
-                Ok(())
-            }
-            Ok(futures::future::Either::Right(_)) => {
-                informer.forget(object);
+            // An object that has to be let go by somebody is answered, one that is gone is not.
+            Ok(answer) => {
+                match answer.left() {
+                    Some(still_there) => informer.observe(&still_there),
+                    None => informer.forget(object),
+                }
                 Ok(())
             }
             Err(error) if is_not_found(&error) => {

@@ -4,7 +4,7 @@
 //! reconciliation never acts on a state that this process itself has already left behind.
 //! An older version never replaces a newer one: the watch may be late.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -18,7 +18,16 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 /// What an informer can hold: any kind that the client can decode.
-pub(crate) trait Kind: Resource<DynamicType: Clone + Debug + Hash + Eq + Send + Sync + Unpin> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
+pub(crate) trait Kind:
+    Resource<DynamicType: Clone + Debug + Hash + Eq + Send + Sync + Unpin>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+}
 
 impl<K> Kind for K
 where
@@ -36,14 +45,26 @@ pub(crate) struct Informer<K: Kind> {
     writer: Mutex<Writer<K>>,
     store: Store<K>,
     listeners: RwLock<Vec<Listener<K>>>,
+    /// The uids of what was deleted last: an answer to an earlier write may still come in.
+    buried: Mutex<VecDeque<String>>,
 }
+
+/// How many deleted objects are remembered.
+const GRAVES: usize = 512;
 
 impl<K: Kind> Informer<K> {
     /// An informer over what `api` lists; it holds nothing until `follow` runs.
     pub(crate) fn new(api: Api<K>, kind: K::DynamicType) -> Arc<Self> {
         let writer = Writer::new(kind.clone());
         let store = writer.as_reader();
-        Arc::new(Self { api, kind, writer: Mutex::new(writer), store, listeners: RwLock::default() })
+        Arc::new(Self {
+            api,
+            kind,
+            writer: Mutex::new(writer),
+            store,
+            listeners: RwLock::default(),
+            buried: Mutex::default(),
+        })
     }
 
     /// Calls `listener` with each object that appeared, changed or vanished. A changed object is
@@ -54,7 +75,8 @@ impl<K: Kind> Informer<K> {
 
     /// Lists and watches for ever, with a growing pause between failures.
     pub(crate) async fn follow(self: Arc<Self>, log: crate::log::Log) {
-        let mut events = watcher(self.api.clone(), watcher::Config::default()).default_backoff().boxed();
+        let mut events =
+            watcher(self.api.clone(), watcher::Config::default()).default_backoff().boxed();
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => self.apply(&event),
@@ -104,18 +126,34 @@ impl<K: Kind> Informer<K> {
         if namespace.is_empty() { reference } else { reference.within(namespace) }
     }
 
+    fn is_buried(&self, object: &K) -> bool {
+        let buried = self.buried.lock().unwrap_or_else(PoisonError::into_inner);
+        object.uid().is_some_and(|uid| buried.contains(&uid))
+    }
+
+    fn bury(&self, object: &K) {
+        let mut buried = self.buried.lock().unwrap_or_else(PoisonError::into_inner);
+        buried.extend(object.uid());
+        if buried.len() > GRAVES {
+            buried.pop_front();
+        }
+    }
+
     fn apply(&self, event: &watcher::Event<K>) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let changed: Vec<Arc<K>> = match event {
             watcher::Event::Apply(object) => {
                 let before = self.store.get(&ObjectRef::from_obj_with(object, self.kind.clone()));
-                if before.as_ref().is_some_and(|before| is_stale(object, before)) {
+                if before.as_ref().is_some_and(|before| is_stale(object, before))
+                    || self.is_buried(object)
+                {
                     return;
                 }
                 writer.apply_watcher_event(event);
                 before.into_iter().chain([Arc::new(object.clone())]).collect()
             }
             watcher::Event::Delete(object) => {
+                self.bury(object);
                 let before = self.store.get(&ObjectRef::from_obj_with(object, self.kind.clone()));
                 match before {
                     Some(before) if before.uid() == object.uid() => {
@@ -130,7 +168,8 @@ impl<K: Kind> Informer<K> {
                 return;
             }
             watcher::Event::InitDone => {
-                let mut all: HashMap<_, _> = self.store.state().into_iter().map(|object| (object.uid(), object)).collect();
+                let mut all: HashMap<_, _> =
+                    self.store.state().into_iter().map(|object| (object.uid(), object)).collect();
                 writer.apply_watcher_event(event);
                 all.extend(self.store.state().into_iter().map(|object| (object.uid(), object)));
                 all.into_values().collect()
@@ -148,9 +187,13 @@ impl<K: Kind> Informer<K> {
 
 /// Whether `new` says nothing that `held` does not: the same life of the object, not a later version.
 fn is_stale<K: Resource>(new: &K, held: &K) -> bool {
-    let version = |object: &K| object.meta().resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
+    let version = |object: &K| {
+        object.meta().resource_version.as_deref().and_then(|text| text.parse::<u64>().ok())
+    };
     match (version(new), version(held)) {
-        (Some(new_version), Some(held_version)) if new.uid() == held.uid() => new_version <= held_version,
+        (Some(new_version), Some(held_version)) if new.uid() == held.uid() => {
+            new_version <= held_version
+        }
         _ => false,
     }
 }

@@ -14,7 +14,11 @@ pub(crate) struct Log(Arc<Mutex<File>>);
 impl Log {
     /// Opens `path` for appending.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path).with_context(|| format!("failed to open `{}`", path.display()))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .with_context(|| format!("failed to open `{}`", path.display()))?;
         Ok(Self(Arc::new(Mutex::new(file))))
     }
 

@@ -1,6 +1,6 @@
 //! Where the paths of a container lie on this machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The mount points of one container, longest first.
 #[derive(Debug, Clone, Default)]
@@ -54,11 +54,6 @@ impl Mounts {
         }
         result
     }
-
-    /// The folders and files that are mounted.
-    pub(crate) fn locals(&self) -> impl Iterator<Item = &Path> {
-        self.0.iter().map(|(_, local)| local.as_path())
-    }
 }
 
 /// Whether a slash after this character goes on with a path instead of beginning one.
@@ -68,7 +63,10 @@ fn continues_path(character: char) -> bool {
 
 fn starts_with_path(text: &str, mount: &str) -> bool {
     text.strip_prefix(mount).is_some_and(|rest| {
-        !rest.chars().next().is_some_and(|next| next.is_alphanumeric() || matches!(next, '.' | '-' | '_'))
+        !rest
+            .chars()
+            .next()
+            .is_some_and(|next| next.is_alphanumeric() || matches!(next, '.' | '-' | '_'))
     })
 }
 
@@ -103,7 +101,10 @@ mod tests {
 
     #[test]
     fn local_paths_follow_the_longest_mount() {
-        assert_eq!(mounts().local("/etc/bootstrap/sql/1.sql"), Some(PathBuf::from("/sandbox/sql/1.sql")));
+        assert_eq!(
+            mounts().local("/etc/bootstrap/sql/1.sql"),
+            Some(PathBuf::from("/sandbox/sql/1.sql"))
+        );
         assert_eq!(mounts().local("/etc/bootstrap"), Some(PathBuf::from("/sandbox/bootstrap")));
         assert_eq!(mounts().local("/etc/bootstrapped"), None);
     }

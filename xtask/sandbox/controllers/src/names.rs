@@ -21,6 +21,13 @@ pub(crate) fn hash_suffix(text: &str, length: usize) -> String {
     encode(&Sha256::digest(text.as_bytes())[..length.min(32)])
 }
 
+/// `length` hexadecimal digits (at most 64) that depend on `bytes` alone.
+pub(crate) fn hex_digest(bytes: impl AsRef<[u8]>, length: usize) -> String {
+    let mut text: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    text.truncate(length);
+    text
+}
+
 fn encode(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
 }

@@ -85,7 +85,10 @@ impl Login {
         ]);
         // Without one libpq would look for a CA bundle in the home folder.
         let ca = self.tls.ca.as_ref().map(|ca| ca.to_string_lossy().into_owned());
-        env.insert("PGSSLROOTCERT".to_owned(), ca.unwrap_or_else(|| "/nonexistent/root.crt".to_owned()));
+        env.insert(
+            "PGSSLROOTCERT".to_owned(),
+            ca.unwrap_or_else(|| "/nonexistent/root.crt".to_owned()),
+        );
         let command = process::clean(&bin.join("psql"), &env)
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"])
             .stdin(sql)
@@ -115,11 +118,13 @@ fn describe(error: &anyhow::Error) -> String {
     match error.downcast_ref::<CommandFailure>() {
         Some(failure) => {
             let said = failure.tail.iter().rev().find(|line| line.contains("FATAL:"));
-            let said = said.or_else(|| failure.tail.iter().rev().find(|line| line.contains("ERROR:")));
+            let said =
+                said.or_else(|| failure.tail.iter().rev().find(|line| line.contains("ERROR:")));
             let said = said.map(String::as_str).or_else(|| failure.reason());
-            said.map_or_else(|| failure.to_string(), |line| {
-                line.trim_start_matches("psql: error: ").to_owned()
-            })
+            said.map_or_else(
+                || failure.to_string(),
+                |line| line.trim_start_matches("psql: error: ").to_owned(),
+            )
         }
         None => format!("{error:#}"),
     }
@@ -169,9 +174,11 @@ fn tls(
             None if !env.contains_key("DATABASE_SSL_ROOT_CERT") => plain("disable"),
             _ => match env.get("NODE_EXTRA_CA_CERTS").or_else(|| query.get("sslrootcert")) {
                 Some(path) => Ok(Tls { mode: "verify-full".to_owned(), ca: Some(file(path)) }),
-                None => Err("self-signed certificate in certificate chain (the CA of RDS is not trusted: \
+                None => Err(
+                    "self-signed certificate in certificate chain (the CA of RDS is not trusted: \
                      set NODE_EXTRA_CA_CERTS, or sslmode=no-verify)"
-                    .to_owned()),
+                        .to_owned(),
+                ),
             },
         },
         Driver::Meta => plain(match env.get("PG_META_DB_SSL_MODE").map(String::as_str) {
@@ -181,7 +188,8 @@ fn tls(
         }),
         Driver::Postgrex => match env.get("DB_SSL").map(String::as_str) {
             Some("true") => Ok(Tls {
-                mode: if env.contains_key("DB_SSL_CA_CERT") { "verify-ca" } else { "require" }.to_owned(),
+                mode: if env.contains_key("DB_SSL_CA_CERT") { "verify-ca" } else { "require" }
+                    .to_owned(),
                 ca: env.get("DB_SSL_CA_CERT").map(|path| file(path)),
             }),
             _ => plain("disable"),
@@ -235,11 +243,14 @@ mod tests {
 
     #[test]
     fn node_takes_require_for_verify_full() {
-        let of = |mode: &str, env: &[(&str, &str)]| url(Driver::Node, &format!("postgres://u:p@db/x{mode}"), env);
+        let of = |mode: &str, env: &[(&str, &str)]| {
+            url(Driver::Node, &format!("postgres://u:p@db/x{mode}"), env)
+        };
         assert_eq!(of("?sslmode=no-verify", &[]).unwrap().tls.mode, "require");
         assert_eq!(of("", &[]).unwrap().tls.mode, "disable");
         assert!(of("?sslmode=require", &[]).unwrap_err().contains("self-signed certificate"));
-        let trusted = of("?sslmode=verify-full", &[("NODE_EXTRA_CA_CERTS", "/etc/ca/ca.pem")]).unwrap();
+        let trusted =
+            of("?sslmode=verify-full", &[("NODE_EXTRA_CA_CERTS", "/etc/ca/ca.pem")]).unwrap();
         assert_eq!(trusted.tls.mode, "verify-full");
     }
 

@@ -11,7 +11,11 @@ pub(crate) fn clean(program: &Path, env: &BTreeMap<String, String>) -> Command {
 }
 
 /// As `clean`; a request of `interrupt` stops it.
-pub(crate) fn stoppable(program: &Path, env: &BTreeMap<String, String>, interrupt: Interrupt) -> Command {
+pub(crate) fn stoppable(
+    program: &Path,
+    env: &BTreeMap<String, String>,
+    interrupt: Interrupt,
+) -> Command {
     let mut command = Processes::new(Redactor::new(), interrupt).command(program);
     for (name, _) in std::env::vars_os() {
         command = command.env_remove(&name.to_string_lossy());

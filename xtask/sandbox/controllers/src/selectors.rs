@@ -6,7 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 
 /// Whether `labels` has every pair of `wanted`.
-pub(crate) fn contains(labels: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+pub(crate) fn contains(
+    labels: &BTreeMap<String, String>,
+    wanted: &BTreeMap<String, String>,
+) -> bool {
     wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
@@ -30,7 +33,8 @@ mod tests {
             {"key": "app", "operator": "In", "values": ["rest", "auth"]}
         ]});
         assert!(matches(&selector(expressions), &labels));
-        let malformed = serde_json::json!({"matchExpressions": [{"key": "app", "operator": "Like"}]});
+        let malformed =
+            serde_json::json!({"matchExpressions": [{"key": "app", "operator": "Like"}]});
         assert!(!matches(&selector(malformed), &labels));
     }
 }

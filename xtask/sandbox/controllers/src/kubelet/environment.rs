@@ -25,7 +25,10 @@ pub(crate) fn resolve(
         if let Some(reference) = &source.config_map_ref {
             match references.config_map(&reference.name) {
                 Some(map) => env.extend(
-                    map.data.iter().flatten().map(|(key, value)| (format!("{prefix}{key}"), value.clone())),
+                    map.data
+                        .iter()
+                        .flatten()
+                        .map(|(key, value)| (format!("{prefix}{key}"), value.clone())),
                 ),
                 None if reference.optional == Some(true) => {}
                 None => return Err(format!("configmap \"{}\" not found", reference.name)),
@@ -34,7 +37,11 @@ pub(crate) fn resolve(
         if let Some(reference) = &source.secret_ref {
             match references.secret(&reference.name) {
                 Some(secret) => env.extend(
-                    secret.data.iter().flatten().map(|(key, value)| (format!("{prefix}{key}"), text(value))),
+                    secret
+                        .data
+                        .iter()
+                        .flatten()
+                        .map(|(key, value)| (format!("{prefix}{key}"), text(value))),
                 ),
                 None if reference.optional == Some(true) => {}
                 None => return Err(format!("secret \"{}\" not found", reference.name)),
@@ -70,7 +77,10 @@ fn from_source(
             Some((_, value)) => Ok(Some(text(value))),
             None => missing(
                 optional,
-                format!("couldn't find key {} in Secret {namespace}/{}", selector.key, selector.name),
+                format!(
+                    "couldn't find key {} in Secret {namespace}/{}",
+                    selector.key, selector.name
+                ),
             ),
         };
     }
@@ -83,7 +93,10 @@ fn from_source(
             Some((_, value)) => Ok(Some(value.clone())),
             None => missing(
                 optional,
-                format!("couldn't find key {} in ConfigMap {namespace}/{}", selector.key, selector.name),
+                format!(
+                    "couldn't find key {} in ConfigMap {namespace}/{}",
+                    selector.key, selector.name
+                ),
             ),
         };
     }
@@ -182,7 +195,8 @@ mod tests {
 
         fn config_map(&self, name: &str) -> Option<Arc<ConfigMap>> {
             let data = [("host".to_owned(), "db".to_owned())].into();
-            (name == "settings").then(|| Arc::new(ConfigMap { data: Some(data), ..ConfigMap::default() }))
+            (name == "settings")
+                .then(|| Arc::new(ConfigMap { data: Some(data), ..ConfigMap::default() }))
         }
     }
 
@@ -207,9 +221,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_as_the_kubelet_names_it() {
-        let secret = |name: &str, key: &str| {
-            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}])
-        };
+        let secret = |name: &str, key: &str| json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}]);
         assert_eq!(resolved(secret("none", "k")).unwrap_err(), "secret \"none\" not found");
         assert_eq!(
             resolved(secret("database", "user")).unwrap_err(),

@@ -135,7 +135,8 @@ impl Images {
             ));
         };
         let other = image.like.as_ref();
-        let other = other.and_then(|like| self.images.iter().find(|image| image.repository == *like));
+        let other =
+            other.and_then(|like| self.images.iter().find(|image| image.repository == *like));
         Ok(other.unwrap_or(image))
     }
 }

@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, Container, KeyToPath, Pod, ProjectedVolumeSource, SecretVolumeSource, Volume,
+    ConfigMapVolumeSource, Container, KeyToPath, Pod, ProjectedVolumeSource, SecretVolumeSource,
+    Volume,
 };
 use kube::ResourceExt;
 
@@ -26,6 +27,9 @@ pub(crate) enum Problem {
     Failed(String),
 }
 
+/// The file in a container's folder that takes its termination message.
+pub(crate) const TERMINATION_LOG: &str = "termination-log";
+
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// Writes the volumes of `pod` below `folder`; the answer maps each volume's name to its folder.
@@ -40,9 +44,13 @@ pub(crate) fn materialise(
         let place = match &volume.persistent_volume_claim {
             Some(source) => {
                 let namespace = pod.namespace().unwrap_or_default();
-                let claim = cluster.claims.get(&namespace, &source.claim_name).ok_or_else(|| {
-                    Problem::FailedMount(format!("persistentvolumeclaim \"{}\" not found", source.claim_name))
-                })?;
+                let claim =
+                    cluster.claims.get(&namespace, &source.claim_name).ok_or_else(|| {
+                        Problem::FailedMount(format!(
+                            "persistentvolumeclaim \"{}\" not found",
+                            source.claim_name
+                        ))
+                    })?;
                 claim_folder(cluster, &claim)
             }
             None => folder.join("volumes").join(&volume.name),
@@ -58,8 +66,14 @@ pub(crate) fn materialise(
     Ok(places)
 }
 
-/// Where the paths of `container` lie, given the places of the Pod's volumes.
-pub(crate) fn mounts(container: &Container, places: &BTreeMap<String, PathBuf>) -> Mounts {
+/// Where the paths of `container` lie, given the places of the Pod's volumes and the container's own
+/// folder, which takes its termination message.
+pub(crate) fn mounts(
+    container: &Container,
+    places: &BTreeMap<String, PathBuf>,
+    folder: &Path,
+) -> Mounts {
+    let message = container.termination_message_path.as_deref().unwrap_or("/dev/termination-log");
     let pairs = container.volume_mounts.iter().flatten().filter_map(|mount| {
         let place = places.get(&mount.name)?;
         let local = match mount.sub_path.as_deref() {
@@ -68,7 +82,8 @@ pub(crate) fn mounts(container: &Container, places: &BTreeMap<String, PathBuf>) 
         };
         Some((mount.mount_path.clone(), local))
     });
-    Mounts::new(pairs)
+    let message = (message.to_owned(), folder.join(TERMINATION_LOG));
+    Mounts::new(pairs.chain([message]))
 }
 
 /// The files of a volume that has some from the start; none for an empty one.
@@ -84,28 +99,43 @@ fn files(cluster: &Cluster, pod: &Pod, volume: &Volume) -> Result<Option<Files>,
         return Ok(None);
     };
     found.map(Some).map_err(|message| {
-        let message = format!("MountVolume.SetUp failed for volume \"{}\" : {message}", volume.name);
+        let message =
+            format!("MountVolume.SetUp failed for volume \"{}\" : {message}", volume.name);
         Problem::FailedMount(message)
     })
 }
 
-fn config_map(cluster: &Cluster, namespace: &str, source: &ConfigMapVolumeSource) -> Result<Files, String> {
+fn config_map(
+    cluster: &Cluster,
+    namespace: &str,
+    source: &ConfigMapVolumeSource,
+) -> Result<Files, String> {
     let optional = source.optional == Some(true);
     let Some(map) = cluster.config_maps.get(namespace, &source.name) else {
         return absent(optional, format!("configmap \"{}\" not found", source.name));
     };
-    let texts = map.data.iter().flatten().map(|(key, text)| (key.clone(), text.clone().into_bytes()));
-    let binary = map.binary_data.iter().flatten().map(|(key, ByteString(bytes))| (key.clone(), bytes.clone()));
+    let texts =
+        map.data.iter().flatten().map(|(key, text)| (key.clone(), text.clone().into_bytes()));
+    let binary = map
+        .binary_data
+        .iter()
+        .flatten()
+        .map(|(key, ByteString(bytes))| (key.clone(), bytes.clone()));
     project(texts.chain(binary).collect(), source.items.as_deref(), optional)
 }
 
-fn secret(cluster: &Cluster, namespace: &str, source: &SecretVolumeSource) -> Result<Files, String> {
+fn secret(
+    cluster: &Cluster,
+    namespace: &str,
+    source: &SecretVolumeSource,
+) -> Result<Files, String> {
     let optional = source.optional == Some(true);
     let name = source.secret_name.as_deref().unwrap_or_default();
     let Some(secret) = cluster.secrets.get(namespace, name) else {
         return absent(optional, format!("secret \"{name}\" not found"));
     };
-    let all = secret.data.iter().flatten().map(|(key, ByteString(bytes))| (key.clone(), bytes.clone()));
+    let all =
+        secret.data.iter().flatten().map(|(key, ByteString(bytes))| (key.clone(), bytes.clone()));
     project(all.collect(), source.items.as_deref(), optional)
 }
 
@@ -188,5 +218,6 @@ fn write(folder: &Path, path: &str, content: &[u8]) -> Result<(), Problem> {
         .mode(0o600)
         .open(&path)
         .and_then(|mut file| file.write_all(content));
-    written.map_err(|error| Problem::Failed(format!("failed to write `{}`: {error}", path.display())))
+    written
+        .map_err(|error| Problem::Failed(format!("failed to write `{}`: {error}", path.display())))
 }

@@ -43,19 +43,25 @@ pub(crate) async fn reconcile(
             target.name
         );
         cluster.events.record(COMPONENT, &*autoscaler, (Warning, "FailedGetScale", &message)).await;
-        status.conditions = Some(vec![condition(&old, "AbleToScale", "False", "FailedGetScale", &message)]);
+        status.conditions =
+            Some(vec![condition(&old, "AbleToScale", "False", "FailedGetScale", &message)]);
         return write(&cluster, &autoscaler, old, status).await;
     };
     status.current_replicas = Some(running);
-    let (desired, conditions) = decide(&old, wanted, spec.min_replicas.unwrap_or(1), spec.max_replicas);
+    let (desired, conditions) =
+        decide(&old, wanted, spec.min_replicas.unwrap_or(1), spec.max_replicas);
     status.desired_replicas = desired;
     status.conditions = Some(conditions);
     if desired != wanted {
         scale(&cluster, &namespace, &target.kind, &target.name, desired).await?;
         status.last_scale_time = Some(Time(jiff::Timestamp::now()));
-        let bound = if desired > wanted { "below Spec.MinReplicas" } else { "above Spec.MaxReplicas" };
+        let bound =
+            if desired > wanted { "below Spec.MinReplicas" } else { "above Spec.MaxReplicas" };
         let message = format!("New size: {desired}; reason: Current number of replicas {bound}");
-        cluster.events.record(COMPONENT, &*autoscaler, (Normal, "SuccessfulRescale", &message)).await;
+        cluster
+            .events
+            .record(COMPONENT, &*autoscaler, (Normal, "SuccessfulRescale", &message))
+            .await;
     }
     write(&cluster, &autoscaler, old, status).await
 }
@@ -114,9 +120,11 @@ fn condition(
     reason: &str,
     message: &str,
 ) -> HorizontalPodAutoscalerCondition {
-    let before = old.conditions.iter().flatten().find(|condition| {
-        condition.type_ == kind && condition.status == status
-    });
+    let before = old
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == kind && condition.status == status);
     HorizontalPodAutoscalerCondition {
         type_: kind.to_owned(),
         status: status.to_owned(),
@@ -136,7 +144,8 @@ async fn scale(
     replicas: i32,
 ) -> anyhow::Result<()> {
     let change = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
-    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters =
+        PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     if kind == "Deployment" {
         let api: Api<Deployment> = cluster.api(namespace);
         api.patch_scale(name, &parameters, &change).await?;

@@ -53,9 +53,10 @@ pub(crate) async fn reconcile(
 
 fn is_ready(pod: &k8s_openapi::api::core::v1::Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| {
-        condition.type_ == "Ready" && condition.status == "True"
-    })
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// A number, or a percentage of `whole` rounded up, as both fields of a budget are.
@@ -78,7 +79,9 @@ fn condition(old: &PodDisruptionBudgetStatus, allowed: bool, generation: Option<
         reason: if allowed { "SufficientPods" } else { "InsufficientPods" }.to_owned(),
         message: String::new(),
         observed_generation: generation,
-        last_transition_time: before
-            .map_or_else(|| Time(jiff::Timestamp::now()), |before| before.last_transition_time.clone()),
+        last_transition_time: before.map_or_else(
+            || Time(jiff::Timestamp::now()),
+            |before| before.last_transition_time.clone(),
+        ),
     }
 }

@@ -38,9 +38,8 @@ pub(crate) async fn reconcile(
         .map(|pod| endpoint(&cluster, pod, spec.publish_not_ready_addresses == Some(true)))
         .collect();
     // A named target port may differ between Pods; the newest Pod's is what the slice says.
-    let example = pods.iter().max_by_key(|pod| {
-        pod.metadata.creation_timestamp.as_ref().map(|time| time.0)
-    });
+    let example =
+        pods.iter().max_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
     let ports = ports.iter().map(|port| endpoint_port(port, example.map(|pod| &**pod))).collect();
     write(&cluster, &service, &namespace, endpoints, ports).await?;
     Ok(None)
@@ -80,9 +79,10 @@ fn endpoint(cluster: &Cluster, pod: &Pod, publish_not_ready: bool) -> Endpoint {
 
 fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| {
-        condition.type_ == "Ready" && condition.status == "True"
-    })
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn endpoint_port(port: &ServicePort, pod: Option<&Pod>) -> EndpointPort {

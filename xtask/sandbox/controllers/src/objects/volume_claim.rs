@@ -65,7 +65,8 @@ fn storage_class(
             .into_iter()
             .find(|class| class.annotations().get(DEFAULT_CLASS).is_some_and(|text| text == "true"))
             .ok_or_else(|| {
-                let message = "no persistent volumes available for this claim and no storage class is set";
+                let message =
+                    "no persistent volumes available for this claim and no storage class is set";
                 ("FailedBinding", message.to_owned())
             }),
     }

@@ -24,7 +24,8 @@ pub(crate) async fn reconcile(
 ) -> anyhow::Result<Option<Duration>> {
     let spec = cron.spec.clone().unwrap_or_default();
     let mut status = cron.status.clone().unwrap_or_default();
-    let jobs = cluster.jobs.select(|job| is_controlled_by(&job.metadata, cron.metadata.uid.as_deref()));
+    let jobs =
+        cluster.jobs.select(|job| is_controlled_by(&job.metadata, cron.metadata.uid.as_deref()));
     tidy(&cluster, &spec, &jobs).await?;
     let active: Vec<_> = jobs.iter().filter(|job| outcome(job).is_none()).collect();
     let references: Vec<_> = active.iter().map(|job| job.object_ref(&())).collect();
@@ -40,7 +41,10 @@ pub(crate) async fn reconcile(
         match next(&cron, &spec, &status) {
             Err(error) => {
                 let message = format!("invalid schedule: {error:#}");
-                cluster.events.record(COMPONENT, &*cron, (Warning, "InvalidSchedule", &message)).await;
+                cluster
+                    .events
+                    .record(COMPONENT, &*cron, (Warning, "InvalidSchedule", &message))
+                    .await;
             }
             Ok(due) => {
                 let wait = due.duration_since(Timestamp::now());
@@ -64,7 +68,8 @@ pub(crate) async fn reconcile(
 /// The first time after the last run, or after the CronJob was made. Of several missed times only
 /// the latest counts, as upstream.
 fn next(cron: &CronJob, spec: &CronJobSpec, status: &CronJobStatus) -> anyhow::Result<Timestamp> {
-    let schedule = Cron::from_str(&spec.schedule).with_context(|| format!("`{}`", spec.schedule))?;
+    let schedule =
+        Cron::from_str(&spec.schedule).with_context(|| format!("`{}`", spec.schedule))?;
     let zone = match &spec.time_zone {
         Some(name) => TimeZone::get(name).with_context(|| format!("time zone `{name}`"))?,
         None => TimeZone::UTC,
@@ -135,7 +140,8 @@ async fn tidy(cluster: &Cluster, spec: &CronJobSpec, jobs: &[Arc<Job>]) -> anyho
     ];
     for (kind, limit) in limits {
         let mut finished: Vec<_> = jobs.iter().filter(|job| outcome(job) == Some(kind)).collect();
-        finished.sort_by_key(|job| job.metadata.creation_timestamp.as_ref().map(|Time(time)| *time));
+        finished
+            .sort_by_key(|job| job.metadata.creation_timestamp.as_ref().map(|Time(time)| *time));
         let surplus = finished.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
         for job in finished.into_iter().take(surplus) {
             cluster.delete(&cluster.jobs, job, &DeleteParams::background()).await?;

@@ -21,7 +21,8 @@ pub(crate) async fn reconcile(
 ) -> anyhow::Result<Option<Duration>> {
     let namespace = set.namespace().unwrap_or_default();
     let spec = set.spec.clone().unwrap_or_default();
-    let text = serde_json::to_string(&spec.template).context("failed to write a Pod template as JSON")?;
+    let text =
+        serde_json::to_string(&spec.template).context("failed to write a Pod template as JSON")?;
     let revision = names::hash_suffix(&text, 10);
     let node_names: Vec<String> = nodes::names(&cluster.config.aws.region);
     let mut missing = node_names.clone();

@@ -116,9 +116,10 @@ fn revision(set: &ReplicaSet) -> i64 {
 fn take_new(deployment: &Deployment, sets: &mut Vec<Arc<ReplicaSet>>) -> Option<Arc<ReplicaSet>> {
     let template = &deployment.spec.as_ref()?.template;
     let index = sets.iter().position(|set| {
-        set.spec.as_ref().and_then(|spec| spec.template.as_ref()).is_some_and(|other| {
-            without_hash(other) == without_hash(template)
-        })
+        set.spec
+            .as_ref()
+            .and_then(|spec| spec.template.as_ref())
+            .is_some_and(|other| without_hash(other) == without_hash(template))
     })?;
     Some(sets.remove(index))
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{
-    Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet,
-};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
@@ -25,7 +23,8 @@ pub(super) async fn sync(
     let mut status = count(deployment, new, old);
     status.conditions.clone_from(&before.conditions);
     status.collision_count = before.collision_count;
-    set_condition(&mut status, available_condition(deployment, &status));
+    let available = available_condition(deployment, &status);
+    set_condition(&mut status, available);
     set_or_clear_failure(&mut status, new);
     let deadline = progress(deployment, &before, &mut status, new, created);
     if status != before {
@@ -42,8 +41,9 @@ fn count(
 ) -> DeploymentStatus {
     let all = || old.iter().chain(new);
     let replicas = |set: &ReplicaSet| set.status.as_ref().map_or(0, |status| status.replicas);
-    let ready =
-        |set: &ReplicaSet| set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
+    let ready = |set: &ReplicaSet| {
+        set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0)
+    };
     let total: i32 = all().map(|set| replicas(set)).sum();
     let available: i32 = all().map(|set| available(set)).sum();
     let wanted = Bounds::of(deployment).replicas;

@@ -10,7 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::DeleteParams;
 use kube::{Resource, ResourceExt};
 
-use super::pods::{controlled, count, from_template, is_active, is_ready, missing_service_account, phase};
+use super::pods::{
+    controlled, count, from_template, is_active, is_ready, missing_service_account, phase,
+};
 use crate::cluster::Cluster;
 use crate::events::EventType::{Normal, Warning};
 use crate::names;
@@ -20,7 +22,10 @@ const COMPONENT: &str = "job-controller";
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn reconcile(cluster: Arc<Cluster>, job: Arc<Job>) -> anyhow::Result<Option<Duration>> {
+pub(crate) async fn reconcile(
+    cluster: Arc<Cluster>,
+    job: Arc<Job>,
+) -> anyhow::Result<Option<Duration>> {
     let namespace = job.namespace().unwrap_or_default();
     let spec = job.spec.clone().unwrap_or_default();
     let mut status = job.status.clone().unwrap_or_default();
@@ -46,7 +51,8 @@ pub(crate) async fn reconcile(cluster: Arc<Cluster>, job: Arc<Job>) -> anyhow::R
         Verdict::GoesOn => {
             let rest = spec.completions.map_or(i32::MAX, |completions| completions - succeeded);
             // Without `completions`, one success means that no further Pod starts.
-            let rest = if spec.completions.is_none() && succeeded > 0 { count(&active) } else { rest };
+            let rest =
+                if spec.completions.is_none() && succeeded > 0 { count(&active) } else { rest };
             spec.parallelism.unwrap_or(1).min(rest)
         }
         _ => 0,
@@ -104,7 +110,9 @@ fn judge(
     let restarts: i32 = pods
         .iter()
         .filter(|pod| is_active(pod))
-        .flat_map(|pod| pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten()))
+        .flat_map(|pod| {
+            pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten())
+        })
         .map(|container| container.restart_count)
         .sum();
     if failed + restarts > spec.backoff_limit.unwrap_or(6) {
@@ -117,13 +125,16 @@ fn judge(
 /// What is left of a deadline that counts from the Job's start.
 fn left(status: &JobStatus, limit: i64) -> Option<Duration> {
     let start = status.start_time.as_ref().map_or_else(jiff::Timestamp::now, |Time(time)| *time);
-    let left = limit * 1000 - i64::try_from(jiff::Timestamp::now().duration_since(start).as_millis()).unwrap_or(i64::MAX);
+    let left = limit * 1000
+        - i64::try_from(jiff::Timestamp::now().duration_since(start).as_millis())
+            .unwrap_or(i64::MAX);
     u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
 }
 
 /// How long to wait before the next Pod after a failure.
 fn pause(pods: &[Arc<Pod>], failed: i32, now: jiff::Timestamp) -> Option<Duration> {
-    let last = pods.iter().filter(|pod| phase(pod) == "Failed").filter_map(|pod| ended(pod)).max()?;
+    let last =
+        pods.iter().filter(|pod| phase(pod) == "Failed").filter_map(|pod| ended(pod)).max()?;
     let doublings = u32::try_from(failed - 1).unwrap_or(0).min(6);
     let pause = (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE);
     let since = Duration::try_from(now.duration_since(last)).unwrap_or_default();
@@ -139,10 +150,17 @@ fn ended(pod: &Pod) -> Option<jiff::Timestamp> {
         .max()
 }
 
-async fn create(cluster: &Cluster, job: &Job, spec: &JobSpec, namespace: &str) -> anyhow::Result<()> {
+async fn create(
+    cluster: &Cluster,
+    job: &Job,
+    spec: &JobSpec,
+    namespace: &str,
+) -> anyhow::Result<()> {
     let job_name = job.name_any();
     let name = format!("{}-{}", names::cut(&job_name, 57), names::random_suffix(5));
-    if let Some(refusal) = missing_service_account(cluster, namespace, &spec.template, &format!("{job_name}-")) {
+    if let Some(refusal) =
+        missing_service_account(cluster, namespace, &spec.template, &format!("{job_name}-"))
+    {
         let message = format!("Error creating: {refusal}");
         cluster.events.record(COMPONENT, job, (Warning, "FailedCreate", &message)).await;
         return Ok(());

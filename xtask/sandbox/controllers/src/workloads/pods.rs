@@ -101,8 +101,8 @@ pub(crate) fn available(pods: &[Arc<Pod>], min_ready_seconds: i32) -> (i32, Opti
     let mut count = 0;
     let mut next: Option<Duration> = None;
     for since in pods.iter().filter_map(|pod| ready_since(pod)) {
-        let left = i64::from(min_ready_seconds)
-            - jiff::Timestamp::now().duration_since(since).as_secs();
+        let left =
+            i64::from(min_ready_seconds) - jiff::Timestamp::now().duration_since(since).as_secs();
         match u64::try_from(left) {
             Ok(left) if left > 0 => {
                 let left = Duration::from_secs(left);

@@ -46,12 +46,15 @@ pub(crate) async fn reconcile(
     }
 
     let (available, next) = available(&pods, spec.min_ready_seconds.unwrap_or(0));
-    let labels = spec.template.as_ref().and_then(|template| template.metadata.as_ref()?.labels.as_ref());
+    let labels =
+        spec.template.as_ref().and_then(|template| template.metadata.as_ref()?.labels.as_ref());
     let old = set.status.clone().unwrap_or_default();
     let status = ReplicaSetStatus {
         replicas: count(&pods),
         fully_labeled_replicas: Some(count(pods.iter().filter(|pod| {
-            labels.is_none_or(|labels| labels.iter().all(|(key, value)| pod.labels().get(key) == Some(value)))
+            labels.is_none_or(|labels| {
+                labels.iter().all(|(key, value)| pod.labels().get(key) == Some(value))
+            })
         }))),
         ready_replicas: Some(count(pods.iter().filter(|pod| is_ready(pod)))),
         available_replicas: Some(available),

@@ -22,7 +22,8 @@ impl Bounds {
         if is_recreate(deployment) {
             return Self { replicas, max_surge: 0, max_unavailable: 0 };
         }
-        let rolling = spec.strategy.and_then(|strategy| strategy.rolling_update).unwrap_or_default();
+        let rolling =
+            spec.strategy.and_then(|strategy| strategy.rolling_update).unwrap_or_default();
         let max_surge = resolve(rolling.max_surge.as_ref(), replicas, true);
         let mut max_unavailable = resolve(rolling.max_unavailable.as_ref(), replicas, false);
         if max_surge == 0 && max_unavailable == 0 {
@@ -78,9 +79,7 @@ pub(crate) fn is_recreate(deployment: &Deployment) -> bool {
 pub(crate) fn resolve(value: Option<&IntOrString>, whole: i32, round_up: bool) -> i32 {
     let percent = match value {
         Some(IntOrString::Int(number)) => return *number,
-        Some(IntOrString::String(text)) => {
-            text.trim_end_matches('%').parse::<i64>().unwrap_or(25)
-        }
+        Some(IntOrString::String(text)) => text.trim_end_matches('%').parse::<i64>().unwrap_or(25),
         None => 25,
     };
     let hundredfold = percent * i64::from(whole);

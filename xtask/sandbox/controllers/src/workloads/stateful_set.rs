@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
-use k8s_openapi::api::core::v1::{
-    PersistentVolumeClaimVolumeSource, Pod, Volume,
-};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaimVolumeSource, Pod, Volume};
 use kube::api::{DeleteParams, ObjectMeta};
 use kube::{Resource, ResourceExt};
 
-use super::pods::{available, controlled, count, from_template, is_finished, is_ready, missing_service_account};
+use super::pods::{
+    available, controlled, count, from_template, is_finished, is_ready, missing_service_account,
+};
 use crate::cluster::Cluster;
 use crate::events::EventType::{Normal, Warning};
 use crate::names;
@@ -28,7 +28,8 @@ pub(crate) async fn reconcile(
 ) -> anyhow::Result<Option<Duration>> {
     let namespace = set.namespace().unwrap_or_default();
     let spec = set.spec.clone().unwrap_or_default();
-    let text = serde_json::to_string(&spec.template).context("failed to write a Pod template as JSON")?;
+    let text =
+        serde_json::to_string(&spec.template).context("failed to write a Pod template as JSON")?;
     let revision = format!("{}-{}", set.name_any(), names::hash_suffix(&text, 10));
     if set.metadata.deletion_timestamp.is_none() {
         step(&cluster, &set, &spec, &namespace, &revision).await?;
@@ -45,7 +46,7 @@ async fn step(
     revision: &str,
 ) -> anyhow::Result<()> {
     let pods = controlled(cluster, namespace, set.metadata.uid.as_deref());
-    let at = |ordinal: i32| pods.iter().find(|pod| self::ordinal(pod) == Some(ordinal));
+    let at = |ordinal: i32| pods.iter().find(|pod| ordinal_of(pod) == Some(ordinal));
     let parallel = spec.pod_management_policy.as_deref() == Some("Parallel");
     let wanted = spec.replicas.unwrap_or(1);
 
@@ -61,8 +62,8 @@ async fn step(
         }
     }
     let mut surplus: Vec<_> =
-        pods.iter().filter(|pod| self::ordinal(pod).is_none_or(|ordinal| ordinal >= wanted)).collect();
-    surplus.sort_by_key(|pod| std::cmp::Reverse(self::ordinal(pod)));
+        pods.iter().filter(|pod| ordinal_of(pod).is_none_or(|ordinal| ordinal >= wanted)).collect();
+    surplus.sort_by_key(|pod| std::cmp::Reverse(ordinal_of(pod)));
     for pod in surplus {
         if pod.metadata.deletion_timestamp.is_none() {
             delete(cluster, set, pod).await?;
@@ -88,7 +89,7 @@ async fn step(
     Ok(())
 }
 
-fn ordinal(pod: &Pod) -> Option<i32> {
+fn ordinal_of(pod: &Pod) -> Option<i32> {
     pod.name_any().rsplit_once('-')?.1.parse().ok()
 }
 
@@ -106,7 +107,8 @@ async fn create(
 ) -> anyhow::Result<()> {
     let name = format!("{}-{ordinal}", set.name_any());
     if let Some(refusal) = missing_service_account(cluster, namespace, &spec.template, &name) {
-        let message = format!("create Pod {name} in StatefulSet {} failed error: {refusal}", set.name_any());
+        let message =
+            format!("create Pod {name} in StatefulSet {} failed error: {refusal}", set.name_any());
         cluster.events.record(COMPONENT, set, (Warning, "FailedCreate", &message)).await;
         anyhow::bail!("{refusal}");
     }
@@ -151,7 +153,8 @@ async fn create(
 
 async fn delete(cluster: &Cluster, set: &StatefulSet, pod: &Pod) -> anyhow::Result<()> {
     cluster.delete(&cluster.pods, pod, &DeleteParams::default()).await?;
-    let message = format!("delete Pod {} in StatefulSet {} successful", pod.name_any(), set.name_any());
+    let message =
+        format!("delete Pod {} in StatefulSet {} successful", pod.name_any(), set.name_any());
     cluster.events.record(COMPONENT, set, (Normal, "SuccessfulDelete", &message)).await;
     Ok(())
 }

@@ -1,0 +1,9 @@
+//! Kong's declarative configuration: read as its Pod mounts it, evaluated as Kong would.
+
+mod config;
+mod plugins;
+mod router;
+mod template;
+
+pub(crate) use config::{Config, load};
+pub(crate) use router::{Answer, Decision, Request};
