@@ -13,13 +13,13 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) parts: Vec<Part>,
-    pub(crate) clusters: Vec<String>,
+    pub(crate) clusters: Vec<Part>,
     pub(crate) databases: Vec<Database>,
     /// The planted faults, as `kind:target`.
     pub(crate) faults: Vec<String>,
 }
 
-/// One part, as it answered just now.
+/// One part or cluster, as it answered just now.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) name: String,
@@ -69,7 +69,7 @@ impl Client {
             .enable_all()
             .build()
             .context("failed to start the client of the sandbox")?;
-        Ok(Self { runtime, http: http_client()?, root: root.to_owned() })
+        Ok(Self { runtime, http: loopback_client(None)?, root: root.to_owned() })
     }
 
     pub(crate) fn report(&self) -> anyhow::Result<Report> {
@@ -111,12 +111,18 @@ impl Client {
 }
 
 /// A client for loopback: no proxy of the caller's shell, no redirects.
-pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+/// Trusts one authority, and without it none.
+pub(crate) fn loopback_client(authority: Option<&str>) -> anyhow::Result<reqwest::Client> {
     // Another part of the process may have chosen the same provider first.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let certificates = match authority {
+        Some(pem) => reqwest::Certificate::from_pem_bundle(pem.as_bytes()).context("failed to read a certificate")?,
+        None => Vec::new(),
+    };
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
+        .tls_certs_only(certificates)
         .build()
         .context("failed to make an HTTP client")
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::print;
 use crate::{
     cli::Format,
-    control::{Client, Report},
+    control::{Client, Part, Report},
     folder::Folder,
     records,
     state::State,
@@ -51,6 +51,7 @@ fn ask(folder: &Folder) -> anyhow::Result<Answer> {
 impl Report {
     pub(crate) fn is_healthy(&self) -> bool {
         self.parts.iter().all(|part| part.healthy)
+            && self.clusters.iter().all(|cluster| cluster.healthy)
             && self.databases.iter().all(|database| database.running)
     }
 }
@@ -67,12 +68,15 @@ fn table(answer: &Answer) -> String {
         let mark = if healthy { "ok" } else { "failed" };
         let _ = writeln!(text, "{name:<22}{mark:<8}{rest}");
     };
+    let tell = |part: &Part| match &part.problem {
+        Some(problem) => format!("{}: {problem}", part.url),
+        None => part.url.clone(),
+    };
     for part in &report.parts {
-        let problem = part.problem.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-        line(&part.name, part.healthy, &format!("{}{problem}", part.url));
+        line(&part.name, part.healthy, &tell(part));
     }
     for cluster in &report.clusters {
-        line("cluster", true, cluster);
+        line(&format!("cluster {}", cluster.name), cluster.healthy, &tell(cluster));
     }
     for database in &report.databases {
         let place = format!("{} on {}:{}", database.identifier, database.address, database.port);

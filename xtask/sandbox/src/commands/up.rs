@@ -26,7 +26,7 @@ pub(crate) fn detached(folder: &Folder, gateway_port: u16) -> anyhow::Result<Exi
     let interrupt = Interrupt::on_signals()?;
     let processes = Processes::new(Redactor::default(), interrupt.clone());
     let _lock = Lock::take(folder)?;
-    if let Some(state) = healthy(folder)? {
+    if let Some(state) = running(folder)? {
         let _ = writeln!(io::stderr(), "the sandbox is up already");
         print_parts(&state)?;
         return Ok(ExitCode::SUCCESS);
@@ -60,7 +60,7 @@ pub(crate) fn detached(folder: &Folder, gateway_port: u16) -> anyhow::Result<Exi
 /// Runs the daemon in this process until Ctrl-C.
 pub(crate) fn foreground(folder: &Folder, gateway_port: u16) -> anyhow::Result<ExitCode> {
     let lock = Lock::take(folder)?;
-    if let Some(state) = healthy(folder)? {
+    if let Some(state) = running(folder)? {
         bail!("a sandbox is up already, with process {}: stop it with `down`", state.pid);
     }
     clean_up(folder)?;
@@ -83,14 +83,18 @@ fn tools_folder(folder: &Folder) -> PathBuf {
     folder.root().with_file_name("tools")
 }
 
-/// The state of a sandbox of which every part answers.
-fn healthy(folder: &Folder) -> anyhow::Result<Option<State>> {
+/// The state of a sandbox that is up; nothing when there is none, or a dead one. One that runs in part
+/// is left alone: what was deployed into it would be lost.
+fn running(folder: &Folder) -> anyhow::Result<Option<State>> {
     let Some(state) = State::read(folder)? else { return Ok(None) };
     if !records::daemon_runs(folder) {
         return Ok(None);
     }
-    let report = Client::new(&state.control)?.report();
-    Ok(report.is_ok_and(|report| report.is_healthy()).then_some(state))
+    match Client::new(&state.control)?.report() {
+        Ok(report) if report.is_healthy() => Ok(Some(state)),
+        Ok(_) => bail!("the sandbox is up, but not all of it works: see `status`, then stop it with `down`"),
+        Err(_) => Ok(None),
+    }
 }
 
 fn clean_up(folder: &Folder) -> anyhow::Result<()> {

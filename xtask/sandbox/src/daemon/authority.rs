@@ -1,4 +1,4 @@
-//! The sandbox's own certificate authority: who trusts it trusts the databases.
+//! The sandbox's own certificate authority: who trusts it trusts the databases and load balancers.
 
 use anyhow::Context;
 use rcgen::{
@@ -11,6 +11,7 @@ use xtask_tools::Secret;
 #[derive(Debug)]
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    key_pem: Secret,
     certificate_pem: String,
 }
 
@@ -25,18 +26,24 @@ impl Authority {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let make = || -> Result<Self, rcgen::Error> {
             let mut parameters = CertificateParams::default();
-            parameters.distinguished_name.push(DnType::CommonName, "sandbox databases");
+            parameters.distinguished_name.push(DnType::CommonName, "sandbox");
             parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
             parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
             let key = KeyPair::generate()?;
             let certificate_pem = parameters.self_signed(&key)?.pem();
-            Ok(Self { issuer: Issuer::new(parameters, key), certificate_pem })
+            let key_pem = Secret::new(key.serialize_pem());
+            Ok(Self { issuer: Issuer::new(parameters, key), key_pem, certificate_pem })
         };
         make().context("failed to make the sandbox's certificate authority")
     }
 
     pub(crate) fn certificate_pem(&self) -> &str {
         &self.certificate_pem
+    }
+
+    /// For the gateway, which signs for the names of load balancers as they come.
+    pub(crate) fn key_pem(&self) -> String {
+        self.key_pem.expose().to_owned()
     }
 
     pub(crate) fn issue(&self) -> anyhow::Result<ServerCertificate> {

@@ -54,6 +54,8 @@ pub(super) async fn serve(listener: TcpListener, parts: Arc<Parts>) {
 pub(super) struct ClusterRequest {
     pub(super) name: String,
     pub(super) region: String,
+    /// Kubernetes' minor version, e.g. `1.35`.
+    pub(super) version: String,
 }
 
 async fn create_cluster(State(parts): Shared, body: Bytes) -> Response {

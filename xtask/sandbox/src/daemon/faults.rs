@@ -29,8 +29,7 @@ impl Faults {
             return self.tell_aws(parts).await;
         }
         if fault == WATCH_DROP {
-            parts.clusters.drop_watches();
-            return Ok(());
+            return parts.clusters.drop_watches();
         }
         let fault = fault.parse::<Fault>().map_err(|_| unknown(fault))?;
         parts.clusters.faults().set(fault);

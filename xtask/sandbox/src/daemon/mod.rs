@@ -27,7 +27,7 @@ use xtask_tools::{Interrupt, Processes, Redactor};
 pub(crate) use self::authority::ServerCertificate;
 use self::{authority::Authority, aws::Aws, charts::Mirror, clusters::Clusters, faults::Faults};
 use crate::{
-    control::http_client,
+    control::loopback_client,
     databases::Databases,
     folder::{Folder, write_private},
     records::Records,
@@ -123,10 +123,10 @@ impl Start<'_> {
         databases: &Databases,
         ready: impl FnOnce(&State) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let http = http_client()?;
+        let http = loopback_client(None)?;
         let control = runtime.block_on(listen(0)).context("failed to open the control endpoint")?;
         let control_url = format!("http://{}", control.local_addr()?);
-        let clusters = Clusters::new(self.folder, &self.tools.postgres, http.clone(), self.gateway_port);
+        let clusters = Clusters::new(self.folder, &self.tools.postgres);
         let parts = Arc::new(Parts {
             http: http.clone(),
             state: Mutex::default(),
@@ -146,9 +146,10 @@ impl Start<'_> {
         });
         let mut aws =
             Aws::start(self.folder, &self.tools.python, &control_url, self.processes, self.records)?;
-        let result = parts.clusters.start(runtime, &aws).and_then(|clusters| {
+        let clusters = runtime.block_on(parts.clusters.start(http, &aws, authority, self.gateway_port));
+        let result = clusters.and_then(|clusters| {
             let ca_file = self.folder.join("ca.pem");
-            let authorities = format!("{}{}", authority.certificate_pem(), clusters.authorities);
+            let authorities = format!("{}{}", authority.certificate_pem(), clusters.authority);
             write_private(&ca_file, authorities.as_bytes())?;
             let state = State {
                 schema: SCHEMA,

@@ -31,9 +31,15 @@ impl Parts {
             running: it.running,
             replica_of: it.replica_of,
         });
+        let clusters = self.clusters.list().into_iter().map(|(name, problem)| Part {
+            url: state.as_ref().map(|state| format!("{}/clusters/{name}", state.kubernetes)).unwrap_or_default(),
+            name,
+            healthy: problem.is_none(),
+            problem,
+        });
         Report {
             parts,
-            clusters: self.clusters.names(),
+            clusters: clusters.collect(),
             databases: databases.collect(),
             faults: self.faults.list(self),
         }
