@@ -156,7 +156,7 @@ fn newest_job(cluster: &Cluster) -> anyhow::Result<String> {
     let jobs = cluster.list(
         &kinds::JOB,
         Some(NAMESPACE),
-        &format!("app.kubernetes.io/instance={RELEASE}"),
+        &format!("app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=bootstrap"),
     )?;
     let text = |job: &Value, pointer: &str| {
         job.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()

@@ -145,14 +145,14 @@ fn values(infrastructure: &Infrastructure, database: &Database) -> anyhow::Resul
 /// Values that stand in for Terraform's while only the chart and the overlay are checked.
 pub(super) fn sample_values(context: &Context) -> Value {
     let environment = &context.environment;
+    let prefix = environment.name_prefix();
+    let role = |purpose: &str| format!("arn:aws:iam::{}:role/{prefix}-{purpose}", environment.account_id);
     json!({
         "environment": environment.name,
         "region": environment.region,
         "database": {"host": "database.internal", "port": 5432, "name": "supabase"},
-        "storage": {
-            "bucket": format!("{}-storage", environment.name_prefix()),
-            "roleArn": format!("arn:aws:iam::{}:role/{}-storage", environment.account_id, environment.name_prefix()),
-        },
+        "storage": {"bucket": format!("{prefix}-storage"), "roleArn": role("storage")},
+        "backup": {"bucket": format!("{prefix}-backup"), "roleArn": role("backup")},
     })
 }
 
