@@ -14,14 +14,18 @@ locals {
     local.provider_arn,
   ]
 
-  services = [
-    "acm", "autoscaling", "backup", "backup-storage", "budgets", "ce", "cloudwatch", "cognito-idp", "ec2", "ecr", "eks",
-    "eks-auth", "elasticloadbalancing", "events", "iam", "kms", "logs", "rds", "route53", "s3", "shield", "sns", "ssm",
-    "sts", "tag", "waf-regional", "wafv2", "xray",
+  regional_services = [
+    "acm", "autoscaling", "backup", "backup-storage", "cloudwatch", "cognito-idp", "ec2", "ecr", "eks", "eks-auth",
+    "elasticloadbalancing", "events", "kms", "logs", "rds", "s3", "sns", "ssm", "sts", "tag", "waf-regional", "wafv2", "xray",
   ]
 
-  # Services that answer in one region whatever region is asked for.
-  global_services = ["budgets", "ce", "iam", "route53", "shield", "sts"]
+  # These answer in one region, whatever region they are asked about.
+  global_services = ["budgets", "ce", "route53", "shield"]
+  iam_actions = [
+    "AttachRolePolicy", "CreateOpenIDConnectProvider", "CreateRole", "CreateServiceLinkedRole", "DeleteOpenIDConnectProvider", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy", "Get*", "List*", "PassRole", "PutRolePolicy",
+    "TagOpenIDConnectProvider", "TagRole", "UntagOpenIDConnectProvider", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole", "UpdateRoleDescription",
+  ]
+  global_region = { aws = "us-east-1", aws-cn = "cn-north-1", aws-us-gov = "us-gov-west-1" }[local.partition]
 }
 
 resource "aws_iam_policy" "boundary" {
@@ -34,17 +38,18 @@ resource "aws_iam_policy" "boundary" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid      = "ServicesInUse"
-        Effect   = "Allow"
-        Action   = [for service in local.services : "${service}:*"]
-        Resource = ["*"]
+        Sid       = "ServicesInUse"
+        Effect    = "Allow"
+        Action    = [for service in local.regional_services : "${service}:*"]
+        Resource  = ["*"]
+        Condition = { StringEquals = { "aws:RequestedRegion" = compact([var.region, var.backup_copy_region]) } }
       },
       {
-        Sid       = "RegionsInUse"
-        Effect    = "Deny"
-        NotAction = [for service in local.global_services : "${service}:*"]
+        Sid       = "GlobalServicesInUse"
+        Effect    = "Allow"
+        Action    = concat([for service in local.global_services : "${service}:*"], [for action in local.iam_actions : "iam:${action}"])
         Resource  = ["*"]
-        Condition = { StringNotEquals = { "aws:RequestedRegion" = compact([var.region, var.backup_copy_region]) } }
+        Condition = { StringEquals = { "aws:RequestedRegion" = local.global_region } }
       },
       {
         Sid       = "RolesOnlyBelowThisCeiling"

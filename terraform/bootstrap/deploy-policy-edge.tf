@@ -10,8 +10,8 @@ locals {
       {
         Sid       = "RequestCertificate"
         Effect    = "Allow"
-        Action    = ["acm:AddTagsToCertificate", "acm:RequestCertificate"]
-        Resource  = ["arn:${local.partition}:acm:${local.account}:certificate/*"]
+        Action    = ["acm:RequestCertificate"]
+        Resource  = ["*"]
         Condition = { StringEquals = local.tagged[name] }
       },
       {
@@ -62,8 +62,21 @@ locals {
       {
         Sid      = "Read"
         Effect   = "Allow"
-        Action   = ["cloudwatch:DescribeAlarms", "logs:DescribeLogGroups", "sns:ListTopics"]
+        Action   = ["logs:DescribeLogGroups", "sns:GetSubscriptionAttributes", "sns:ListTopics"]
         Resource = ["*"]
+      },
+      {
+        # AWS names no resource for a subscription; ending one is all that this can do to others.
+        Sid      = "Unsubscribe"
+        Effect   = "Allow"
+        Action   = ["sns:Unsubscribe"]
+        Resource = ["*"]
+      },
+      {
+        Sid      = "ReadAlarms"
+        Effect   = "Allow"
+        Action   = ["cloudwatch:DescribeAlarms"]
+        Resource = ["arn:${local.partition}:cloudwatch:${local.account}:alarm:*"]
       },
       {
         Sid    = "ManageLogs"
@@ -86,7 +99,7 @@ locals {
         Sid    = "ManageAlerts"
         Effect = "Allow"
         Action = [
-          "sns:CreateTopic", "sns:DeleteTopic", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource",
+          "sns:CreateTopic", "sns:DeleteTopic", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:UntagResource",
         ]
         Resource = ["arn:${local.partition}:sns:${local.account}:supabase-${name}-alerts", "arn:${local.partition}:sns:${local.account}:supabase-${name}-alerts:*"]
       },
@@ -99,15 +112,15 @@ locals {
       {
         Sid       = "MakeCostWatch"
         Effect    = "Allow"
-        Action    = ["ce:CreateAnomalyMonitor", "ce:CreateAnomalySubscription", "ce:TagResource"]
-        Resource  = ["arn:${local.partition}:ce::${var.account_id}:anomalymonitor/*", "arn:${local.partition}:ce::${var.account_id}:anomalysubscription/*"]
+        Action    = ["ce:CreateAnomalyMonitor", "ce:CreateAnomalySubscription"]
+        Resource  = ["*"]
         Condition = { StringEquals = local.tagged[name] }
       },
       {
         Sid    = "ManageOwnCostWatch"
         Effect = "Allow"
         Action = [
-          "ce:CreateAnomalySubscription", "ce:DeleteAnomalyMonitor", "ce:DeleteAnomalySubscription", "ce:GetAnomalyMonitors", "ce:GetAnomalySubscriptions", "ce:ListTagsForResource", "ce:TagResource", "ce:UntagResource", "ce:UpdateAnomalyMonitor", "ce:UpdateAnomalySubscription",
+          "ce:DeleteAnomalyMonitor", "ce:DeleteAnomalySubscription", "ce:GetAnomalyMonitors", "ce:GetAnomalySubscriptions", "ce:ListTagsForResource", "ce:TagResource", "ce:UntagResource", "ce:UpdateAnomalyMonitor", "ce:UpdateAnomalySubscription",
         ]
         Resource  = ["arn:${local.partition}:ce::${var.account_id}:anomalymonitor/*", "arn:${local.partition}:ce::${var.account_id}:anomalysubscription/*"]
         Condition = { StringEquals = local.owned[name] }

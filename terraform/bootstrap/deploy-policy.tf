@@ -4,7 +4,8 @@
 locals {
   deploy_statements = {
     for name in keys(var.environments) : name => {
-      network = local.network_statements[name]
+      network = [for statement in local.network_statements[name] : statement if !contains(["ChangeOwn", "TagOwn"], statement.Sid)]
+      change  = [for statement in local.network_statements[name] : statement if contains(["ChangeOwn", "TagOwn"], statement.Sid)]
       cluster = local.cluster_statements[name]
       data    = local.data_statements[name]
       edge    = local.edge_statements[name]
@@ -20,13 +21,33 @@ locals {
   iam_arn  = "arn:${local.partition}:iam::${var.account_id}"
   logs_arn = "arn:${local.partition}:logs:${local.account}:log-group"
 
+  ec2_arns = [
+    for kind in [
+      "elastic-ip", "instance", "internet-gateway", "launch-template", "natgateway", "network-interface", "route-table", "security-group", "security-group-rule", "subnet", "volume", "vpc", "vpc-endpoint", "vpc-flow-log",
+    ] : "${local.ec2_arn}:${kind}/*"
+  ]
+
+  # None of these can be narrowed to a resource.
+  network_reads = [
+    for kind in [
+      "AccountAttributes", "Addresses", "AddressesAttribute", "AvailabilityZones", "FlowLogs", "Images", "InstanceTypes", "Instances", "InternetGateways", "LaunchTemplateVersions", "LaunchTemplates", "ManagedPrefixLists", "NatGateways", "NetworkAcls",
+      "NetworkInterfaces", "PrefixLists", "RouteTables", "SecurityGroupRules", "SecurityGroups", "Subnets", "Tags", "Volumes", "VpcEndpointServices", "VpcEndpoints", "Vpcs",
+    ] : "ec2:Describe${kind}"
+  ]
+
   network_statements = {
     for name in keys(var.environments) : name => [
       {
         Sid      = "Read"
         Effect   = "Allow"
-        Action   = ["ec2:Describe*"]
+        Action   = local.network_reads
         Resource = ["*"]
+      },
+      {
+        Sid      = "ReadAttributes"
+        Effect   = "Allow"
+        Action   = ["ec2:DescribeSecurityGroupReferences", "ec2:DescribeVpcAttribute"]
+        Resource = local.ec2_arns
       },
       {
         Sid    = "MakeTagged"
@@ -46,7 +67,7 @@ locals {
           "ec2:CreateVpcEndpoint",
           "ec2:RunInstances",
         ]
-        Resource  = ["${local.ec2_arn}:*/*"]
+        Resource  = local.ec2_arns
         Condition = { StringEquals = local.tagged[name] }
       },
       {
@@ -59,21 +80,21 @@ locals {
           "ec2:DetachInternetGateway", "ec2:DisassociateAddress", "ec2:DisassociateRouteTable", "ec2:ModifyLaunchTemplate", "ec2:ModifySecurityGroupRules", "ec2:ModifySubnetAttribute", "ec2:ModifyVpcAttribute", "ec2:ModifyVpcEndpoint",
           "ec2:ReleaseAddress", "ec2:ReplaceRoute", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress", "ec2:RunInstances", "ec2:UpdateSecurityGroupRuleDescriptionsEgress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
         ]
-        Resource  = ["${local.ec2_arn}:*/*"]
+        Resource  = local.ec2_arns
         Condition = { StringEquals = local.owned[name] }
       },
       {
         Sid       = "TagNew"
         Effect    = "Allow"
         Action    = ["ec2:CreateTags"]
-        Resource  = ["${local.ec2_arn}:*/*"]
+        Resource  = local.ec2_arns
         Condition = { StringEquals = local.tagged[name], Null = { "ec2:CreateAction" = "false" } }
       },
       {
         Sid       = "TagOwn"
         Effect    = "Allow"
         Action    = ["ec2:CreateTags", "ec2:DeleteTags"]
-        Resource  = ["${local.ec2_arn}:*/*"]
+        Resource  = local.ec2_arns
         Condition = { StringEquals = local.owned[name] }
       },
       {
@@ -103,10 +124,18 @@ locals {
         Resource = ["*"]
       },
       {
+        # AWS names no resource for a cluster that is yet to be made; the tag confines it.
+        Sid       = "MakeCluster"
+        Effect    = "Allow"
+        Action    = ["eks:CreateCluster"]
+        Resource  = ["*"]
+        Condition = { StringEquals = local.tagged[name] }
+      },
+      {
         Sid    = "ManageCluster"
         Effect = "Allow"
         Action = [
-          "eks:AssociateAccessPolicy", "eks:CreateAccessEntry", "eks:CreateAddon", "eks:CreateCluster", "eks:CreateNodegroup",
+          "eks:AssociateAccessPolicy", "eks:CreateAccessEntry", "eks:CreateAddon", "eks:CreateNodegroup",
           "eks:DeleteAccessEntry", "eks:DeleteAddon", "eks:DeleteCluster", "eks:DeleteNodegroup",
           "eks:DescribeAccessEntry", "eks:DescribeAddon", "eks:DescribeCluster", "eks:DescribeNodegroup", "eks:DescribeUpdate", "eks:DisassociateAccessPolicy",
           "eks:ListAccessEntries", "eks:ListAddons", "eks:ListAssociatedAccessPolicies", "eks:ListNodegroups", "eks:ListTagsForResource", "eks:ListUpdates",
@@ -129,19 +158,26 @@ locals {
       {
         Sid      = "Read"
         Effect   = "Allow"
-        Action   = ["kms:ListAliases", "rds:DescribeDBEngineVersions", "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups", "rds:DescribeDBSubnetGroups", "rds:DescribeEventSubscriptions", "rds:DescribeOrderableDBInstanceOptions", "ssm:DescribeParameters"]
+        Action   = ["kms:ListAliases", "rds:DescribeDBEngineVersions", "rds:DescribeOrderableDBInstanceOptions", "ssm:DescribeParameters"]
         Resource = ["*"]
+      },
+      {
+        # RDS searches all of a kind even when one is asked for by name.
+        Sid      = "ReadDatabases"
+        Effect   = "Allow"
+        Action   = ["rds:DescribeDBInstances", "rds:DescribeDBParameterGroups", "rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups", "rds:DescribeEventSubscriptions"]
+        Resource = [for kind in ["db", "es", "pg", "snapshot", "subgrp"] : "arn:${local.partition}:rds:${local.account}:${kind}:*"]
       },
       {
         Sid    = "ManageDatabase"
         Effect = "Allow"
         Action = [
           "rds:AddTagsToResource", "rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:CreateDBParameterGroup", "rds:CreateDBSnapshot", "rds:CreateDBSubnetGroup", "rds:CreateEventSubscription",
-          "rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DeleteEventSubscription", "rds:DescribeDBParameters", "rds:DescribeDBSnapshots",
+          "rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DeleteEventSubscription", "rds:DescribeDBParameters",
           "rds:ListTagsForResource", "rds:ModifyDBInstance", "rds:ModifyDBParameterGroup", "rds:ModifyDBSubnetGroup", "rds:ModifyEventSubscription", "rds:RebootDBInstance", "rds:RemoveTagsFromResource", "rds:ResetDBParameterGroup",
         ]
         Resource = concat(
-          [for kind in ["auto-backup:*", "db:supabase-${name}", "db:supabase-${name}-*", "es:supabase-${name}", "pg:supabase-${name}-*", "snapshot:supabase-${name}-*", "subgrp:supabase-${name}"] : "arn:${local.partition}:rds:${local.account}:${kind}"],
+          [for kind in ["auto-backup:*", "cluster:supabase-${name}-*", "db:supabase-${name}", "db:supabase-${name}-*", "es:supabase-${name}", "pg:supabase-${name}-*", "snapshot:supabase-${name}-*", "subgrp:supabase-${name}"] : "arn:${local.partition}:rds:${local.account}:${kind}"],
           ["arn:${local.partition}:rds:${local.account}:og:default:*"],
         )
       },
@@ -166,9 +202,9 @@ locals {
       {
         Sid       = "ListState"
         Effect    = "Allow"
-        Action    = ["s3:GetBucketVersioning", "s3:ListBucket"]
+        Action    = ["s3:ListBucket"]
         Resource  = [local.state_arn]
-        Condition = { StringLikeIfExists = { "s3:prefix" = ["env:/", "env:/${name}/*", "supabase.tfstate"] } }
+        Condition = { StringLike = { "s3:prefix" = ["env:/", "env:/${name}/*", "supabase.tfstate"] } }
       },
       {
         Sid    = "ManageParameters"
@@ -182,7 +218,7 @@ locals {
         Sid       = "MakeKeys"
         Effect    = "Allow"
         Action    = ["kms:CreateKey"]
-        Resource  = ["arn:${local.partition}:kms:${local.account}:key/*"]
+        Resource  = ["*"]
         Condition = { StringEquals = local.tagged[name] }
       },
       {

@@ -3,28 +3,41 @@ locals {
   plan_statements = {
     for name in keys(var.environments) : name => [
       {
+        # None of these can be narrowed to a resource.
+        Sid    = "ReadLists"
+        Effect = "Allow"
+        Action = concat(local.network_reads, [
+          "autoscaling:DescribeAutoScalingGroups", "backup:ListBackupVaults", "eks:DescribeAddonVersions", "eks:DescribeClusterVersions", "eks:ListAccessPolicies", "eks:ListClusters", "kms:ListAliases", "logs:DescribeLogGroups",
+          "rds:DescribeDBEngineVersions", "sns:GetSubscriptionAttributes", "route53:ListHostedZones", "route53:ListHostedZonesByName", "ssm:DescribeParameters", "tag:GetResources",
+        ])
+        Resource = ["*"]
+      },
+      {
         Sid    = "ReadConfiguration"
         Effect = "Allow"
         Action = [
           "acm:DescribeCertificate", "acm:ListTagsForCertificate",
-          "autoscaling:DescribeAutoScalingGroups",
-          "backup:DescribeBackupVault", "backup:GetBackupPlan", "backup:GetBackupSelection", "backup:GetBackupVaultAccessPolicy", "backup:GetRestoreTestingPlan", "backup:GetRestoreTestingSelection", "backup:List*",
-          "budgets:ViewBudget", "budgets:ListTagsForResource",
+          "backup:DescribeBackupVault", "backup:GetBackupPlan", "backup:GetBackupSelection", "backup:GetRestoreTestingPlan", "backup:GetRestoreTestingSelection", "backup:ListTags",
+          "budgets:ListTagsForResource", "budgets:ViewBudget",
           "ce:GetAnomalyMonitors", "ce:GetAnomalySubscriptions", "ce:ListTagsForResource",
           "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource",
-          "ec2:Describe*",
-          "eks:Describe*", "eks:List*",
-          "iam:GetOpenIDConnectProvider", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListPolicyVersions", "iam:ListRolePolicies",
-          "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListResourceTags",
-          "logs:DescribeLogGroups", "logs:ListTagsForResource",
-          "rds:Describe*", "rds:ListTagsForResource",
-          "route53:GetChange", "route53:GetHostedZone", "route53:ListHostedZones", "route53:ListHostedZonesByName", "route53:ListResourceRecordSets", "route53:ListTagsForResource",
-          "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource",
-          "ssm:DescribeParameters", "ssm:ListTagsForResource",
-          "tag:GetResources",
+          "ec2:DescribeSecurityGroupReferences", "ec2:DescribeVpcAttribute",
+          "eks:DescribeAccessEntry", "eks:DescribeAddon", "eks:DescribeCluster", "eks:DescribeNodegroup", "eks:ListAssociatedAccessPolicies", "eks:ListTagsForResource",
+          "iam:GetOpenIDConnectProvider", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies",
+          "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags",
+          "logs:ListTagsForResource",
+          "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups", "rds:DescribeDBParameters", "rds:DescribeDBSubnetGroups", "rds:DescribeEventSubscriptions", "rds:ListTagsForResource",
+          "route53:GetHostedZone", "route53:ListResourceRecordSets", "route53:ListTagsForResource",
+          "sns:GetTopicAttributes", "sns:ListTagsForResource",
+          "ssm:ListTagsForResource",
           "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:ListTagsForResource",
         ]
-        Resource = ["*"]
+        # This account, whatever the service; zones of Route 53 belong to no account in their ARN.
+        Resource = [
+          "arn:${local.partition}:*:${local.account}:*",
+          "arn:${local.partition}:*::${var.account_id}:*",
+          "arn:${local.partition}:route53:::hostedzone/*",
+        ]
       },
       {
         Sid    = "ReadBuckets"
