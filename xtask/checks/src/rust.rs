@@ -32,6 +32,18 @@ pub(crate) fn tests(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     Ok(answer.outcome(format!("{passed} tests")))
 }
 
+/// The tests of the checks themselves, which need the tools that this run has installed.
+pub(crate) fn refusals(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
+    let command = context.command("cargo").args(["test", "--locked", "--package", "xtask-checks"]);
+    let command = command.args(["--test", "refusals", "--no-fail-fast", "--", "--ignored"]);
+    let answer = ask(&command.env("XTASK_CHECKS_TOOLS", context.toolbox.folder()))?;
+    let passed = count_passed(&answer.stdout);
+    if answer.succeeded() && passed == 0 {
+        return Ok(CheckOutcome::Failed(format!("no test ran\n{}", answer.all)));
+    }
+    Ok(answer.outcome(format!("{passed} tests")))
+}
+
 /// How many tests passed, summed over the lines `test result: ok. 12 passed; 0 failed; ...`.
 fn count_passed(output: &str) -> usize {
     output

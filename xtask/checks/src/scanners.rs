@@ -87,3 +87,16 @@ pub(crate) fn shellcheck(context: &CheckContext) -> anyhow::Result<CheckOutcome>
     let answer = ask(&command.args(["--color=never", "--external-sources"]).args(&scripts))?;
     Ok(answer.outcome(format!("{} scripts", scripts.len())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_missing_when_it_cannot_be_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = CheckContext::without_tools(folder.path());
+        assert!(is_installed(&context, "true").unwrap());
+        assert!(!is_installed(&context, "a-program-that-nobody-has").unwrap());
+    }
+}

@@ -148,6 +148,13 @@ pub const CHECKS: &[Check] = &[
         remedy: "run `cargo test --workspace` and look at the first failure",
         run: rust::tests,
     },
+    Check {
+        name: "checks-can-fail",
+        kind: Slow,
+        claim: "every check above that asks a tool fails on a broken repository",
+        remedy: "compare xtask/checks/tests/refusals.rs with what the tool says now",
+        run: rust::refusals,
+    },
 ];
 
 #[cfg(test)]

@@ -14,9 +14,6 @@ const HAND_WRITTEN: [&str; 14] = [
     "rs", "tf", "tfvars", "hcl", "yaml", "yml", "tpl", "toml", "sh", "py", "sql", "md", "lua", "ts",
 ];
 
-/// Files that a tool writes: their content is that tool's business.
-const GENERATED: [&str; 4] = ["Cargo.lock", "package-lock.json", ".terraform.lock.hcl", "LICENSE"];
-
 /// Folders of somebody's own machine. (In two pieces each, or this file would break its own rule.)
 const MACHINE_FOLDERS: [&str; 6] = [
     concat!("/ro", "ot/"),
@@ -54,10 +51,6 @@ pub(crate) fn tidy(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     let mut findings = Vec::new();
     let mut read = 0;
     for path in &files {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        if GENERATED.contains(&name) || path.contains("/requirements/") {
-            continue;
-        }
         // What is not text has no lines to look at.
         let Ok(text) = fs::read_to_string(context.root.join(path)) else { continue };
         read += 1;

@@ -144,7 +144,50 @@ pub fn peak_memory(watch: MemoryWatch) -> Figure {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeMap, fs};
+
+    use xtask_pipeline::Operation;
+
     use super::*;
+
+    fn record(verdict: Option<Verdict>) -> RunRecord {
+        RunRecord {
+            id: "7".to_owned(),
+            file: "7.jsonl".into(),
+            operation: Operation::Deploy,
+            environment: "dev".to_owned(),
+            planned: Vec::new(),
+            resumes: None,
+            started_at: "2026-01-01T10:00:00Z".parse().unwrap(),
+            last_at: "2026-01-01T10:03:20.5Z".parse().unwrap(),
+            verdict,
+            stages: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_run_counts_when_it_ended_well() {
+        let limit = Duration::from_secs(210);
+        let measured = |verdict| run_time("deploy", limit, &record(verdict)).measured;
+        assert_eq!(measured(Some(Verdict::Done)), Ok(200.5));
+        assert_eq!(measured(None), Err("run 7 has no end".to_owned()));
+        assert_eq!(measured(Some(Verdict::Failed)), Err("run 7 did not end well".to_owned()));
+    }
+
+    #[test]
+    fn a_cold_build_is_measured() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = "[package]\nname = \"tiny\"\nedition = \"2024\"\n[workspace]\n";
+        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        fs::create_dir(folder.path().join("src")).unwrap();
+        fs::write(folder.path().join("src/lib.rs"), "").unwrap();
+        let lock = "version = 4\n\n[[package]]\nname = \"tiny\"\nversion = \"0.0.0\"\n";
+        fs::write(folder.path().join("Cargo.lock"), lock).unwrap();
+        let context = CheckContext::without_tools(folder.path());
+        assert!(cold_build_time(&context, "tiny").unwrap() > 0.0);
+        let error = cold_build_time(&context, "missing").unwrap_err();
+        assert!(format!("{error:#}").contains("measure a cold build"), "{error:#}");
+    }
 
     #[test]
     fn the_table_says_what_is_kept_broken_and_not_measured() {
