@@ -58,8 +58,12 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let folder = Folder::new(&cli.folder)?;
     match cli.command {
-        Command::Up { foreground: false, gateway_port } => commands::up::detached(&folder, gateway_port),
-        Command::Up { foreground: true, gateway_port } => commands::up::foreground(&folder, gateway_port),
+        Command::Up { foreground: false, gateway_port } => {
+            commands::up::detached(&folder, gateway_port)
+        }
+        Command::Up { foreground: true, gateway_port } => {
+            commands::up::foreground(&folder, gateway_port)
+        }
         Command::Down => commands::down::run(&folder),
         Command::Status { format } => commands::status::run(&folder, format),
         Command::Fault(arguments) => commands::fault::run(&folder, &arguments),

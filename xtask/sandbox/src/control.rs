@@ -97,9 +97,11 @@ impl Client {
             request = request.json(body);
         }
         self.runtime.block_on(async {
-            let answer = request.send().await.with_context(|| format!("`{url}` does not answer"))?;
+            let answer =
+                request.send().await.with_context(|| format!("`{url}` does not answer"))?;
             let good = answer.status().is_success();
-            let text = answer.bytes().await.with_context(|| format!("failed to read from `{url}`"))?;
+            let text =
+                answer.bytes().await.with_context(|| format!("failed to read from `{url}`"))?;
             if !good {
                 let failure: Failure = serde_json::from_slice(&text)
                     .with_context(|| format!("`{url}` failed without a reason"))?;
@@ -116,7 +118,8 @@ pub(crate) fn loopback_client(authority: Option<&str>) -> anyhow::Result<reqwest
     // Another part of the process may have chosen the same provider first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let certificates = match authority {
-        Some(pem) => reqwest::Certificate::from_pem_bundle(pem.as_bytes()).context("failed to read a certificate")?,
+        Some(pem) => reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .context("failed to read a certificate")?,
         None => Vec::new(),
     };
     reqwest::Client::builder()

@@ -82,7 +82,8 @@ pub(crate) fn write_private(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     let unfinished = path.with_extension("unfinished");
     let write = || -> io::Result<()> {
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         io::Write::write_all(&mut file, text)?;
         fs::rename(&unfinished, path)
     };

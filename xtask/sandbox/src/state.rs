@@ -32,9 +32,9 @@ impl State {
     pub(crate) fn read(folder: &Folder) -> anyhow::Result<Option<Self>> {
         let path = folder.state_file();
         match fs::read(&path) {
-            Ok(text) => Ok(serde_json::from_slice(&text)
-                .ok()
-                .filter(|state: &Self| state.schema == SCHEMA)),
+            Ok(text) => {
+                Ok(serde_json::from_slice(&text).ok().filter(|state: &Self| state.schema == SCHEMA))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 Err(error).with_context(|| format!("failed to read `{}`", path.display()))

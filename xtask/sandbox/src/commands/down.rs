@@ -12,7 +12,9 @@ pub(crate) fn run(folder: &Folder) -> anyhow::Result<ExitCode> {
     let text = match (alive, cleaned.anything) {
         (true, _) => "the sandbox is down\n".to_owned(),
         (false, false) => "no sandbox is up\n".to_owned(),
-        (false, true) if cleaned.ended.is_empty() => "removed what a dead sandbox left\n".to_owned(),
+        (false, true) if cleaned.ended.is_empty() => {
+            "removed what a dead sandbox left\n".to_owned()
+        }
         (false, true) => format!("ended what a dead sandbox left: {}\n", cleaned.ended.join(", ")),
     };
     print(&text)?;

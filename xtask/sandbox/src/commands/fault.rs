@@ -34,14 +34,21 @@ pub(crate) fn run(folder: &Folder, arguments: &Arguments) -> anyhow::Result<Exit
     let state = State::read(folder)?.context("no sandbox is up: start one with `up`")?;
     let client = Client::new(&state.control)?;
     let request = arguments.kind.as_ref().map(|kind| FaultRequest {
-        fault: arguments.target.as_ref().map_or_else(|| kind.clone(), |target| format!("{kind}:{target}")),
+        fault: arguments
+            .target
+            .as_ref()
+            .map_or_else(|| kind.clone(), |target| format!("{kind}:{target}")),
     });
     let planted = match (&request, arguments.clear) {
         (request, true) => client.remove(request.as_ref())?,
         (Some(request), false) => client.plant(request)?,
         (None, false) => client.report()?.faults,
     };
-    let text = if planted.is_empty() { "no fault is planted\n".to_owned() } else { planted.join("\n") + "\n" };
+    let text = if planted.is_empty() {
+        "no fault is planted\n".to_owned()
+    } else {
+        planted.join("\n") + "\n"
+    };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -26,7 +26,9 @@ struct Answer {
 pub(crate) fn run(folder: &Folder, format: Format) -> anyhow::Result<ExitCode> {
     let answer = ask(folder)?;
     let text = match format {
-        Format::Json => serde_json::to_string_pretty(&answer).context("failed to write the status")? + "\n",
+        Format::Json => {
+            serde_json::to_string_pretty(&answer).context("failed to write the status")? + "\n"
+        }
         Format::Text => table(&answer),
     };
     print(&text)?;

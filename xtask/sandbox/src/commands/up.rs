@@ -12,7 +12,9 @@ use anyhow::{Context, bail};
 use xtask_tools::{Daemon, Interrupt, Processes, Redactor};
 
 use super::print_parts;
-use crate::{control::Client, daemon, folder::Folder, lock::Lock, records, state::State, tools::Tools};
+use crate::{
+    control::Client, daemon, folder::Folder, lock::Lock, records, state::State, tools::Tools,
+};
 
 /// How long the parts may take on a busy machine.
 const START: Duration = Duration::from_secs(120);
@@ -92,7 +94,9 @@ fn running(folder: &Folder) -> anyhow::Result<Option<State>> {
     }
     match Client::new(&state.control)?.report() {
         Ok(report) if report.is_healthy() => Ok(Some(state)),
-        Ok(_) => bail!("the sandbox is up, but not all of it works: see `status`, then stop it with `down`"),
+        Ok(_) => bail!(
+            "the sandbox is up, but not all of it works: see `status`, then stop it with `down`"
+        ),
         Err(_) => Ok(None),
     }
 }
@@ -100,7 +104,8 @@ fn running(folder: &Folder) -> anyhow::Result<Option<State>> {
 fn clean_up(folder: &Folder) -> anyhow::Result<()> {
     let cleaned = records::clean_up(folder)?;
     if !cleaned.ended.is_empty() {
-        let _ = writeln!(io::stderr(), "ended what a dead sandbox left: {}", cleaned.ended.join(", "));
+        let _ =
+            writeln!(io::stderr(), "ended what a dead sandbox left: {}", cleaned.ended.join(", "));
     } else if cleaned.anything {
         let _ = writeln!(io::stderr(), "removed what a dead sandbox left");
     }

@@ -47,7 +47,8 @@ impl EksTokens {
         let caller = self.caller(&presigned, cluster).await?;
         let principal = principal(&caller);
         let path = format!("/clusters/{cluster}/access-entries");
-        let entries: Value = self.eks(&presigned, &path).await?.context("there is no such cluster in EKS")?;
+        let entries: Value =
+            self.eks(&presigned, &path).await?.context("there is no such cluster in EKS")?;
         let entries: Vec<String> = serde_json::from_value(entries["accessEntries"].clone())
             .context("failed to read the access entries")?;
         let stands_for_others = principal.ends_with(SANDBOX_USER) && !entries.contains(&principal);
@@ -63,7 +64,9 @@ impl EksTokens {
             return Ok(User { name: entry.username, groups });
         }
         if stands_for_others {
-            bail!("cluster {cluster} has no access entry with the policy AmazonEKSClusterAdminPolicy");
+            bail!(
+                "cluster {cluster} has no access entry with the policy AmazonEKSClusterAdminPolicy"
+            );
         }
         bail!("cluster {cluster} has no access entry for {principal}")
     }
@@ -84,7 +87,10 @@ impl EksTokens {
         let status = answer.status();
         let text = answer.text().await.context("failed to read the answer of STS")?;
         if !status.is_success() {
-            bail!("STS refuses the token: {}", element(&text, "Message").unwrap_or(status.as_str()));
+            bail!(
+                "STS refuses the token: {}",
+                element(&text, "Message").unwrap_or(status.as_str())
+            );
         }
         Ok(element(&text, "Arn").context("STS named no caller")?.to_owned())
     }
@@ -100,7 +106,8 @@ impl EksTokens {
         let described = self.eks(presigned, &path).await?.context("an access entry vanished")?;
         let entry: AccessEntry = serde_json::from_value(described["accessEntry"].clone())
             .context("failed to read an access entry")?;
-        let policies = self.eks(presigned, &format!("{path}/access-policies")).await?.unwrap_or_default();
+        let policies =
+            self.eks(presigned, &format!("{path}/access-policies")).await?.unwrap_or_default();
         let administers = policies["associatedAccessPolicies"].as_array().is_some_and(|policies| {
             policies.iter().any(|policy| {
                 policy["policyArn"] == ADMIN_POLICY && policy["accessScope"]["type"] == "cluster"
@@ -114,10 +121,12 @@ impl EksTokens {
         let mut url = self.aws.clone();
         url.set_path(path);
         // The signature is not looked at; the scope tells Moto which service and region is meant.
-        let scope = format!("{}/20260101/{}/eks/aws4_request", presigned.access_key, presigned.region);
+        let scope =
+            format!("{}/20260101/{}/eks/aws4_request", presigned.access_key, presigned.region);
         let authorization =
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=sandbox");
-        let request = self.http.get(url).timeout(TIMEOUT).header(header::AUTHORIZATION, authorization);
+        let request =
+            self.http.get(url).timeout(TIMEOUT).header(header::AUTHORIZATION, authorization);
         let answer = request.send().await.context("failed to ask EKS")?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(None);
@@ -134,7 +143,9 @@ impl Authenticator for EksTokens {
         token: &'a str,
     ) -> Pin<Box<dyn Future<Output = Result<User, Unauthorized>> + Send + 'a>> {
         Box::pin(async move {
-            self.user(cluster, token).await.map_err(|error| Unauthorized { reason: format!("{error:#}") })
+            self.user(cluster, token)
+                .await
+                .map_err(|error| Unauthorized { reason: format!("{error:#}") })
         })
     }
 }
@@ -157,7 +168,9 @@ impl Presigned {
         let url: Url = text.parse().context("the EKS token holds no URL")?;
         let value = |name: &str| {
             let found = url.query_pairs().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.into_owned()).with_context(|| format!("the EKS token has no {name}"))
+            found
+                .map(|(_, value)| value.into_owned())
+                .with_context(|| format!("the EKS token has no {name}"))
         };
         if value("Action")? != "GetCallerIdentity" {
             bail!("the EKS token is signed for another action than GetCallerIdentity");
@@ -167,7 +180,8 @@ impl Presigned {
         }
         let credential = value("X-Amz-Credential")?;
         let mut scope = credential.split('/');
-        let (Some(access_key), Some(_), Some(region)) = (scope.next(), scope.next(), scope.next()) else {
+        let (Some(access_key), Some(_), Some(region)) = (scope.next(), scope.next(), scope.next())
+        else {
             bail!("the EKS token's credential has no region");
         };
         let (access_key, region) = (access_key.to_owned(), region.to_owned());
@@ -182,7 +196,9 @@ impl Presigned {
 
 /// The IAM principal that access entries name: a role for its sessions.
 fn principal(caller: &str) -> String {
-    let Some((prefix, session)) = caller.split_once(":assumed-role/") else { return caller.to_owned() };
+    let Some((prefix, session)) = caller.split_once(":assumed-role/") else {
+        return caller.to_owned();
+    };
     let role = session.split('/').next().unwrap_or_default();
     format!("{}:role/{role}", prefix.replace(":sts:", ":iam:"))
 }
@@ -208,13 +224,18 @@ mod tests {
     #[test]
     fn a_token_tells_key_and_region() {
         let presigned = Presigned::decode(&token(GOOD)).unwrap();
-        assert_eq!((presigned.access_key.as_str(), presigned.region.as_str()), ("AKIAX", "eu-west-1"));
+        assert_eq!(
+            (presigned.access_key.as_str(), presigned.region.as_str()),
+            ("AKIAX", "eu-west-1")
+        );
         assert_eq!(presigned.host().unwrap(), "sts.eu-west-1.amazonaws.com");
     }
 
     #[test]
     fn a_token_that_is_bound_to_no_cluster_or_asks_for_more_is_refused() {
-        for (from, to) in [("%3Bx-k8s-aws-id", ""), ("GetCallerIdentity", "AssumeRole"), ("X-Amz-Cred", "X")] {
+        for (from, to) in
+            [("%3Bx-k8s-aws-id", ""), ("GetCallerIdentity", "AssumeRole"), ("X-Amz-Cred", "X")]
+        {
             assert!(Presigned::decode(&token(&GOOD.replace(from, to))).is_err(), "{from}");
         }
         assert!(Presigned::decode("k8s-aws-v1.%%%").is_err());
@@ -223,7 +244,10 @@ mod tests {
 
     #[test]
     fn a_session_belongs_to_its_role() {
-        assert_eq!(principal("arn:aws:sts::1:assumed-role/deploy/run-7"), "arn:aws:iam::1:role/deploy");
+        assert_eq!(
+            principal("arn:aws:sts::1:assumed-role/deploy/run-7"),
+            "arn:aws:iam::1:role/deploy"
+        );
         assert_eq!(principal("arn:aws:iam::1:user/sandbox"), "arn:aws:iam::1:user/sandbox");
     }
 }

@@ -75,8 +75,9 @@ impl Aws {
         let pause = Interrupt::new();
         loop {
             if let Ok(text) = fs::read(&ready) {
-                let Ready { port, access_key_id, secret_access_key } = serde_json::from_slice(&text)
-                    .with_context(|| format!("failed to read `{}`", ready.display()))?;
+                let Ready { port, access_key_id, secret_access_key } =
+                    serde_json::from_slice(&text)
+                        .with_context(|| format!("failed to read `{}`", ready.display()))?;
                 let endpoint = format!("http://127.0.0.1:{port}");
                 return Ok(Self { endpoint, access_key_id, secret_access_key, process });
             }

@@ -59,12 +59,15 @@ impl Mirror {
         let mut entries = BTreeMap::<_, Vec<_>>::new();
         for folder in CHARTS.dirs() {
             let name = folder.path().display();
-            let text = folder.get_file(folder.path().join("Chart.yaml")).with_context(|| format!("chart {name} has no Chart.yaml"))?;
+            let text = folder
+                .get_file(folder.path().join("Chart.yaml"))
+                .with_context(|| format!("chart {name} has no Chart.yaml"))?;
             let chart: Chart = serde_norway::from_slice(text.contents())
                 .with_context(|| format!("failed to read Chart.yaml of chart {name}"))?;
             let package = pack(folder).with_context(|| format!("failed to pack chart {name}"))?;
             let file = format!("{}-{}.tgz", chart.name, chart.version);
-            let digest = Sha256::digest(&package).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest =
+                Sha256::digest(&package).iter().map(|byte| format!("{byte:02x}")).collect();
             entries.entry(chart.name.clone()).or_default().push(Entry {
                 chart,
                 created: CREATED,
@@ -74,7 +77,8 @@ impl Mirror {
             files.insert(file, package);
         }
         let index = Index { api_version: "v1", generated: CREATED, entries };
-        let text = serde_norway::to_string(&index).context("failed to write the index of the charts")?;
+        let text =
+            serde_norway::to_string(&index).context("failed to write the index of the charts")?;
         files.insert(INDEX.to_owned(), text.into_bytes());
         Ok(Self(files))
     }
@@ -127,15 +131,19 @@ mod tests {
     fn packages_are_the_same_each_time_and_fit_the_index() {
         let (mirror, again) = (Mirror::package().unwrap(), Mirror::package().unwrap());
         assert_eq!(mirror.0, again.0);
-        let index: serde_norway::Value = serde_norway::from_slice(mirror.file(INDEX).unwrap()).unwrap();
+        let index: serde_norway::Value =
+            serde_norway::from_slice(mirror.file(INDEX).unwrap()).unwrap();
         let entries = index["entries"].as_mapping().unwrap();
         assert_eq!(entries.len(), 3);
         for (name, versions) in entries {
             let file = versions[0]["urls"][0].as_str().unwrap();
-            let digest: String =
-                Sha256::digest(mirror.file(file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest: String = Sha256::digest(mirror.file(file).unwrap())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             assert_eq!(versions[0]["digest"].as_str().unwrap(), digest);
-            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(mirror.file(file).unwrap()));
+            let mut archive =
+                tar::Archive::new(flate2::read::GzDecoder::new(mirror.file(file).unwrap()));
             let mut entries = archive.entries().unwrap();
             let mut first = entries.next().unwrap().unwrap();
             let path = first.path().unwrap().display().to_string();

@@ -20,7 +20,9 @@ use serde_json::json;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle, time::timeout};
 use url::Url;
 
-use super::{authenticator::EksTokens, authority::Authority, aws::Aws, control::ClusterRequest, listen};
+use super::{
+    authenticator::EksTokens, authority::Authority, aws::Aws, control::ClusterRequest, listen,
+};
 use crate::{
     control::loopback_client,
     folder::{Folder, create_private},
@@ -102,19 +104,26 @@ impl Clusters {
         gateway_port: u16,
     ) -> anyhow::Result<Started> {
         let listener = listen(gateway_port).await.context("failed to open the gateway")?;
-        let gateway = format!("http://{}", listener.local_addr().context("failed to read the gateway's address")?);
+        let gateway = format!(
+            "http://{}",
+            listener.local_addr().context("failed to read the gateway's address")?
+        );
         let tokens = EksTokens::new(http, &aws.endpoint)?;
         let logs = Arc::new(Logs(self.running.clone()));
         let config = Config { logs, ..Config::loopback() };
-        let server = Server::bind(config, Arc::new(tokens)).await.context("failed to start the Kubernetes API")?;
+        let server = Server::bind(config, Arc::new(tokens))
+            .await
+            .context("failed to start the Kubernetes API")?;
         let started = Started {
             kubernetes: format!("https://{}", server.address()),
             gateway,
             authority: server.ca_pem().to_owned(),
         };
         let (api, load_balancers) = (server.clone(), self.load_balancers.clone());
-        let gateway_authority =
-            gateway::Authority { certificate_pem: authority.certificate_pem().to_owned(), key_pem: authority.key_pem() };
+        let gateway_authority = gateway::Authority {
+            certificate_pem: authority.certificate_pem().to_owned(),
+            key_pem: authority.key_pem(),
+        };
         let servers = vec![
             ("Kubernetes API", Running::spawn(|stop| api.serve(stop))),
             (
@@ -168,11 +177,14 @@ impl Clusters {
     }
 
     pub(super) async fn delete(&self, name: &str) -> anyhow::Result<()> {
-        let Some(controllers) = self.running().remove(name) else { bail!("there is no cluster `{name}`") };
+        let Some(controllers) = self.running().remove(name) else {
+            bail!("there is no cluster `{name}`")
+        };
         controllers.running.end().await;
         self.serving()?.server.remove_cluster(name);
         let folder = self.cluster_folder(name);
-        std::fs::remove_dir_all(&folder).with_context(|| format!("failed to remove `{}`", folder.display()))
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("failed to remove `{}`", folder.display()))
     }
 
     /// The clusters, and what is wrong with those whose controllers ended.
@@ -180,7 +192,10 @@ impl Clusters {
         let problem = |controllers: &Controllers| {
             controllers.running.task.is_finished().then(|| "its controllers ended".to_owned())
         };
-        self.running().iter().map(|(name, controllers)| (name.clone(), problem(controllers))).collect()
+        self.running()
+            .iter()
+            .map(|(name, controllers)| (name.clone(), problem(controllers)))
+            .collect()
     }
 
     pub(super) fn faults(&self) -> &Faults {
@@ -273,7 +288,10 @@ impl Future for Stop {
 struct Logs(Arc<Mutex<BTreeMap<String, Controllers>>>);
 
 impl LogProvider for Logs {
-    fn log<'a>(&'a self, request: LogRequest) -> Pin<Box<dyn Future<Output = LogStream> + Send + 'a>> {
+    fn log<'a>(
+        &'a self,
+        request: LogRequest,
+    ) -> Pin<Box<dyn Future<Output = LogStream> + Send + 'a>> {
         let clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let logs = clusters.get(&request.cluster).map(|controllers| controllers.logs.clone());
         drop(clusters);
@@ -314,7 +332,9 @@ async fn client_config(server: &Server, name: &str) -> anyhow::Result<kube::Conf
 fn check_name(name: &str) -> anyhow::Result<()> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if name.is_empty() || name.len() > 100 || !name.bytes().all(good) {
-        bail!("`{name}` is no name of a cluster: letters, digits, hyphens and underscores, at most 100");
+        bail!(
+            "`{name}` is no name of a cluster: letters, digits, hyphens and underscores, at most 100"
+        );
     }
     Ok(())
 }

@@ -30,7 +30,10 @@ use crate::{
 type Shared = State<Arc<Parts>>;
 
 pub(super) async fn serve(listener: TcpListener, parts: Arc<Parts>) {
-    let own = listener.local_addr().ok().and_then(|address| HeaderValue::from_str(&address.to_string()).ok());
+    let own = listener
+        .local_addr()
+        .ok()
+        .and_then(|address| HeaderValue::from_str(&address.to_string()).ok());
     let router = Router::new()
         .route("/status", get(status))
         .route("/faults", put(plant).delete(remove))
@@ -42,7 +45,9 @@ pub(super) async fn serve(listener: TcpListener, parts: Arc<Parts>) {
         .route("/charts/{file}", get(chart))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             let known = own.is_some() && request.headers().get(header::HOST) == own.as_ref();
-            async move { if known { next.run(request).await } else { StatusCode::FORBIDDEN.into_response() } }
+            async move {
+                if known { next.run(request).await } else { StatusCode::FORBIDDEN.into_response() }
+            }
         }))
         .with_state(parts);
     // It only ends when the runtime does.
@@ -105,7 +110,9 @@ async fn create_database(State(parts): Shared, body: Bytes) -> Response {
                 logical_replication: parameter("rds.logical_replication") == Some("1"),
                 identifier: request.identifier,
                 master_username: request.master_username,
-                master_password: request.master_password.context("a database needs a master password")?,
+                master_password: request
+                    .master_password
+                    .context("a database needs a master password")?,
                 database_name: request.database_name,
             })
         })
@@ -121,10 +128,15 @@ struct PasswordRequest {
     password: Secret,
 }
 
-async fn set_password(State(parts): Shared, Path(identifier): Path<String>, body: Bytes) -> Response {
+async fn set_password(
+    State(parts): Shared,
+    Path(identifier): Path<String>,
+    body: Bytes,
+) -> Response {
     answer(async {
         let request: PasswordRequest = read(&body)?;
-        blocking(&parts, move |parts| parts.databases.set_password(&identifier, &request.password)).await?;
+        blocking(&parts, move |parts| parts.databases.set_password(&identifier, &request.password))
+            .await?;
         Ok(json!({}))
     })
     .await

@@ -81,7 +81,9 @@ impl Faults {
 
 fn target(rest: &str, fault: &str) -> anyhow::Result<String> {
     let service = rest.strip_prefix(':').filter(|service| !service.is_empty());
-    service.map(str::to_owned).with_context(|| format!("`{fault}` names no service: {THROTTLE} <service>"))
+    service
+        .map(str::to_owned)
+        .with_context(|| format!("`{fault}` names no service: {THROTTLE} <service>"))
 }
 
 fn unknown(fault: &str) -> anyhow::Error {

@@ -78,7 +78,8 @@ pub(crate) fn run(
         .enable_all()
         .build()
         .context("failed to start the daemon's runtime")?;
-    let start = Start { folder, tools: &tools, processes: &processes, records: &records, gateway_port };
+    let start =
+        Start { folder, tools: &tools, processes: &processes, records: &records, gateway_port };
     let result = start.run(&runtime, &interrupt, ready);
     runtime.shutdown_timeout(Duration::from_secs(2));
     folder.remove()?;
@@ -144,9 +145,15 @@ impl Start<'_> {
                 let _ = writeln!(io::stderr(), "failed to prepare the databases: {error:#}");
             }
         });
-        let mut aws =
-            Aws::start(self.folder, &self.tools.python, &control_url, self.processes, self.records)?;
-        let clusters = runtime.block_on(parts.clusters.start(http, &aws, authority, self.gateway_port));
+        let mut aws = Aws::start(
+            self.folder,
+            &self.tools.python,
+            &control_url,
+            self.processes,
+            self.records,
+        )?;
+        let clusters =
+            runtime.block_on(parts.clusters.start(http, &aws, authority, self.gateway_port));
         let result = clusters.and_then(|clusters| {
             let ca_file = self.folder.join("ca.pem");
             let authorities = format!("{}{}", authority.certificate_pem(), clusters.authority);
@@ -180,7 +187,10 @@ impl Start<'_> {
 fn watch(interrupt: &Interrupt, aws: &mut Aws, parts: &Parts) -> anyhow::Result<()> {
     while !interrupt.wait_timeout(WATCH) {
         if let Some(how) = aws.ended()? {
-            bail!("the sandbox's AWS {how}, and its state with it; its log is `{}`", parts.folder.log("aws").display());
+            bail!(
+                "the sandbox's AWS {how}, and its state with it; its log is `{}`",
+                parts.folder.log("aws").display()
+            );
         }
         if let Some(how) = parts.clusters.ended() {
             bail!("{how}");
@@ -211,7 +221,9 @@ fn environment(aws: &Aws) -> BTreeMap<String, String> {
 async fn listen(port: u16) -> anyhow::Result<TcpListener> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            bail!("port {port} is in use: end the program that has it, or choose another with --gateway-port")
+            bail!(
+                "port {port} is in use: end the program that has it, or choose another with --gateway-port"
+            )
         }
         other => other.context("failed to listen on loopback"),
     }

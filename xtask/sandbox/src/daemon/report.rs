@@ -32,7 +32,10 @@ impl Parts {
             replica_of: it.replica_of,
         });
         let clusters = self.clusters.list().into_iter().map(|(name, problem)| Part {
-            url: state.as_ref().map(|state| format!("{}/clusters/{name}", state.kubernetes)).unwrap_or_default(),
+            url: state
+                .as_ref()
+                .map(|state| format!("{}/clusters/{name}", state.kubernetes))
+                .unwrap_or_default(),
             name,
             healthy: problem.is_none(),
             problem,
@@ -52,7 +55,9 @@ impl Parts {
                 self.get(&self.http, &format!("{url}/sandbox/faults")).await?.error_for_status()?;
             }
             "chart mirror" => {
-                self.get(&self.http, &format!("{url}/{}", Mirror::index())).await?.error_for_status()?;
+                self.get(&self.http, &format!("{url}/{}", Mirror::index()))
+                    .await?
+                    .error_for_status()?;
             }
             "kubernetes" => self.clusters.probe(&format!("{url}/healthz"), TIMEOUT).await?,
             // This very answer comes from there.

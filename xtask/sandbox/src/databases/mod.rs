@@ -115,8 +115,7 @@ impl Databases {
             certificate,
             administrator_password: random_password()?,
         };
-        let shared =
-            Shared { environment, template: OnceLock::new(), instances: Mutex::default() };
+        let shared = Shared { environment, template: OnceLock::new(), instances: Mutex::default() };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -272,7 +271,10 @@ fn address(server: &Server) -> Address {
     Address { address: "127.0.0.1".to_owned(), port: server.port }
 }
 
-fn found<'a>(instances: &'a BTreeMap<String, Instance>, identifier: &str) -> anyhow::Result<&'a Instance> {
+fn found<'a>(
+    instances: &'a BTreeMap<String, Instance>,
+    identifier: &str,
+) -> anyhow::Result<&'a Instance> {
     instances.get(identifier).with_context(|| format!("there is no database `{identifier}`"))
 }
 
@@ -280,14 +282,17 @@ fn found<'a>(instances: &'a BTreeMap<String, Instance>, identifier: &str) -> any
 fn check_identifier(identifier: &str) -> anyhow::Result<()> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if identifier.is_empty() || identifier.len() > 63 || !identifier.bytes().all(good) {
-        bail!("`{identifier}` is no identifier of a database: letters, digits and hyphens, at most 63");
+        bail!(
+            "`{identifier}` is no identifier of a database: letters, digits and hyphens, at most 63"
+        );
     }
     Ok(())
 }
 
 fn random_password() -> anyhow::Result<Secret> {
     let mut bytes = [0_u8; 24];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("failed to make a password: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("failed to make a password: {error}"))?;
     Ok(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
 }
 

@@ -83,7 +83,12 @@ pub(super) struct Server {
 
 impl Server {
     /// Writes the configuration around the data that is there, and starts it.
-    pub(super) fn start(environment: &Environment, files: Files, kind: Kind, name: &str) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        environment: &Environment,
+        files: Files,
+        kind: Kind,
+        name: &str,
+    ) -> anyhow::Result<Self> {
         write_fixed_files(environment, &files, kind)?;
         let log = environment.folder.log(&format!("database-{name}"));
         let mut last = None;
@@ -123,7 +128,8 @@ impl Server {
         variables: &[(&str, &str)],
         password: Option<&Secret>,
     ) -> anyhow::Result<()> {
-        let mut command = self.session(environment).arg("--no-psqlrc").arg("--quiet").arg("--file=-");
+        let mut command =
+            self.session(environment).arg("--no-psqlrc").arg("--quiet").arg("--file=-");
         for (name, value) in variables {
             command = command.env(name, value);
         }
@@ -183,7 +189,11 @@ fn write_fixed_files(environment: &Environment, files: &Files, kind: Kind) -> an
     Ok(())
 }
 
-fn wait_until_ready(environment: &Environment, port: u16, process: &mut Daemon) -> anyhow::Result<()> {
+fn wait_until_ready(
+    environment: &Environment,
+    port: u16,
+    process: &mut Daemon,
+) -> anyhow::Result<()> {
     let until = Instant::now() + START;
     let pause = Interrupt::new();
     while Instant::now() < until {
@@ -204,7 +214,8 @@ fn wait_until_ready(environment: &Environment, port: u16, process: &mut Daemon) 
 }
 
 fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a free port")?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a free port")?;
     Ok(listener.local_addr().context("failed to find a free port")?.port())
 }
 
@@ -232,7 +243,8 @@ impl Environment {
     /// Removes an instance's files.
     pub(super) fn remove(&self, files: &Files) -> anyhow::Result<()> {
         let folder = files.folder();
-        fs::remove_dir_all(folder).with_context(|| format!("failed to remove `{}`", folder.display()))
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("failed to remove `{}`", folder.display()))
     }
 
     /// Copies a stopped server's data.
@@ -245,6 +257,7 @@ impl Environment {
             .arg(to.data())
             .purpose("copy the template of a database")
             .run_quietly()?;
-        fs::set_permissions(to.data(), fs::Permissions::from_mode(0o700)).context("failed to protect the data")
+        fs::set_permissions(to.data(), fs::Permissions::from_mode(0o700))
+            .context("failed to protect the data")
     }
 }

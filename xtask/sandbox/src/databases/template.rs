@@ -35,13 +35,21 @@ pub(super) fn make(environment: &Environment) -> anyhow::Result<Files> {
 }
 
 /// Copies the data of a running server, to follow it from there on.
-pub(super) fn copy_running(environment: &Environment, port: u16, files: &Files) -> anyhow::Result<()> {
+pub(super) fn copy_running(
+    environment: &Environment,
+    port: u16,
+    files: &Files,
+) -> anyhow::Result<()> {
     environment
         .program("pg_basebackup")
         .secret_env("PGPASSWORD", &environment.administrator_password)
         .env("PGSSLMODE", "require")
         .arg(format!("--pgdata={}", files.data().display()))
-        .args(["--host=127.0.0.1", &format!("--port={port}"), &format!("--username={ADMINISTRATOR}")])
+        .args([
+            "--host=127.0.0.1",
+            &format!("--port={port}"),
+            &format!("--username={ADMINISTRATOR}"),
+        ])
         .args(["--wal-method=stream", "--checkpoint=fast", "--no-sync"])
         .purpose("copy the primary of a replica")
         .run_quietly()?;
