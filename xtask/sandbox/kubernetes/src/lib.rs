@@ -24,6 +24,8 @@ mod schema;
 mod server;
 mod status;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod value;
 

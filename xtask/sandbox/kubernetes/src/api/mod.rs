@@ -13,6 +13,8 @@ mod read;
 mod replace;
 mod review;
 mod scale;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::sync::Arc;

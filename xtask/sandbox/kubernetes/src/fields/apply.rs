@@ -88,7 +88,7 @@ pub(crate) fn apply(
     config: &Value,
     force: bool,
 ) -> Result<Value, Applied> {
-    let set = by.ownable(&field_set(by.schema, config).map_err(Applied::Misfit)?);
+    let set = field_set(by.schema, config).map_err(Applied::Misfit)?;
     let before = Managers::of(live);
     let bare = without_managers(live);
     let mut managers = before.clone();
@@ -100,12 +100,12 @@ pub(crate) fn apply(
         });
     }
 
-    let mut me = by.manager(Operation::Apply, set);
+    let mut me = by.manager(Operation::Apply, by.ownable(&set));
     let last =
         managers.0.iter().position(|one| one.is_same_as(&me)).map(|index| managers.0.remove(index));
     let merged = if bare.is_object() { merge(by.schema, &bare, config) } else { config.clone() };
     let merged = match &last {
-        Some(last) => prune(by.schema, &merged, &managers, &me, &last.fields),
+        Some(last) => prune(by.schema, &merged, &managers, &set, &last.fields),
         None => merged,
     };
 
@@ -183,20 +183,20 @@ fn yield_fields(managers: &mut Managers, comparison: &Comparison) {
     managers.drop_empty();
 }
 
-/// Removes what the last configuration had and nobody claims now.
+/// Removes what the last configuration had and nobody claims now; `config` is the set of the new one, with the
+/// fields that nobody owns, since a name that it gives has to stay.
 fn prune(
     schema: &Schema,
     merged: &Value,
     others: &Managers,
-    me: &Manager,
+    config: &FieldSet,
     last: &FieldSet,
 ) -> Value {
     let last = last.with_structs(schema);
     let merged_set = lenient_field_set(schema, merged).with_structs(schema);
 
     let stripped = remove(schema, merged, &last);
-    let claimed =
-        others.0.iter().fold(me.fields.clone(), |claimed, one| claimed.union(&one.fields));
+    let claimed = others.0.iter().fold(config.clone(), |claimed, one| claimed.union(&one.fields));
     let stripped_set = lenient_field_set(schema, &stripped).with_structs(schema);
     let kept = stripped_set.union(&claimed.with_structs(schema));
     let with_claimed = remove(schema, merged, &merged_set.difference(&kept));

@@ -10,6 +10,8 @@ mod merge;
 mod path;
 mod remove;
 mod set;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 pub(crate) use apply::{Applied, Ownership, apply, update};

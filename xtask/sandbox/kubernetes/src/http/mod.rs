@@ -3,6 +3,7 @@
 mod documents;
 mod log;
 mod media;
+mod path;
 mod watch;
 
 use std::{convert::Infallible, sync::Arc};
@@ -15,11 +16,12 @@ use hyper::{
 };
 use serde_json::Value;
 
+pub(crate) use path::call;
+
 use crate::{
     User,
-    api::{Body, Call, Done, Query},
+    api::{Body, Call, Done},
     cluster::Cluster,
-    ids,
     server::Shared,
     status::{Answer, Failure},
 };
@@ -75,7 +77,8 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer<Reply> {
     {
         return Ok(reply);
     }
-    let call = call(&cluster, &head, user)?;
+    let agent = head.header(header::USER_AGENT);
+    let call = call(&cluster, &head.path, &head.query, agent, user)?;
     match (head.method.as_str(), call.subresource.as_str()) {
         ("GET", "") if call.query.watch => watch::watch(cluster, call, media::Shape::asked(&head)),
         ("GET", "log") => log::log(shared, &cluster, &call).await,
@@ -108,63 +111,6 @@ async fn authenticate(shared: &Shared, cluster: &Cluster, head: &Head) -> Answer
         .authenticate(&cluster.name, token)
         .await
         .map_err(|_| Failure::unauthorized())
-}
-
-/// Reads which resource a path is about.
-fn call(cluster: &Cluster, head: &Head, user: User) -> Answer<Call> {
-    let mut segments: Vec<&str> = head.path.trim_end_matches('/').split('/').collect();
-    let (group, version) = match *segments.as_slice() {
-        ["api", version, ..] => {
-            segments.drain(..2);
-            ("", version)
-        }
-        ["apis", group, version, ..] => {
-            segments.drain(..3);
-            (group, version)
-        }
-        _ => return Err(Failure::no_such_path()),
-    };
-    let (namespace, segments) = match *segments.as_slice() {
-        // `namespaces/NAME` and its subresources are about the namespace itself.
-        ["namespaces", namespace, plural, ..]
-            if !(segments.len() == 3 && matches!(plural, "status" | "finalize")) =>
-        {
-            (namespace, &segments[2..])
-        }
-        _ => ("", &segments[..]),
-    };
-    let (plural, name, subresource) = match *segments {
-        [plural] => (plural, "", ""),
-        [plural, name] => (plural, name, ""),
-        [plural, name, subresource] => (plural, name, subresource),
-        _ => return Err(Failure::no_such_path()),
-    };
-    let resource = cluster.store().registry.find(group, version, plural).cloned();
-    let resource = resource.ok_or_else(Failure::no_such_path)?;
-    if resource.namespaced && namespace.is_empty() && !name.is_empty()
-        || !resource.namespaced && !namespace.is_empty()
-    {
-        return Err(Failure::no_such_path());
-    }
-    let known = match subresource {
-        "" => true,
-        "status" => resource.status,
-        "scale" => resource.scale.is_some(),
-        other => resource.subresources.contains(&other),
-    };
-    if !known {
-        return Err(Failure::no_such_path());
-    }
-    Ok(Call {
-        query: Query::parse(&head.query, head.header(header::USER_AGENT))?,
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        subresource: subresource.to_owned(),
-        resource,
-        user,
-        issuer: cluster.issuer.clone(),
-        now: ids::now(),
-    })
 }
 
 async fn read(head: &Head, body: Incoming) -> Answer<Body> {

@@ -8,6 +8,8 @@ mod bootstrap;
 mod definitions;
 mod garbage;
 mod namespaces;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
