@@ -51,3 +51,24 @@ def describe_event_bridge(original, self, action_result: ActionResult) -> Any:
         if stored is not None and stored.event_bridge is not None:
             action_result.result["EventBridgeConfiguration"] = {}
     return original(self, action_result)
+
+
+@around(models.FakeBucket, "get_permission")
+def permission_over_tls(original, self, action: str, resource: str) -> Any:
+    """Moto ignores conditions, so a statement that denies requests without TLS would deny every request. The stand-in
+    listens on the loopback interface only, where a request counts as encrypted."""
+    if self.policy is None:
+        return original(self, action, resource)
+    policy = json.loads(self.policy.decode())
+    held = self.policy
+    policy["Statement"] = [one for one in _listed(policy.get("Statement")) if not _denies_plain_http(one)]
+    self.policy = json.dumps(policy).encode()
+    try:
+        return original(self, action, resource)
+    finally:
+        self.policy = held
+
+
+def _denies_plain_http(statement: dict[str, Any]) -> bool:
+    wanted = statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")
+    return statement.get("Effect") == "Deny" and str(wanted).lower() == "false"
