@@ -1,7 +1,6 @@
 # A private bucket: encrypted, versioned, over TLS only, with its incomplete uploads cleaned away.
 
 resource "aws_s3_bucket" "this" {
-  # checkov:skip=CKV_AWS_144:A second region doubles the bill; AWS Backup copies what must survive a region.
   # checkov:skip=CKV_AWS_18:The log bucket cannot log into itself without growing for ever; every other bucket names it as its target.
   # checkov:skip=CKV_AWS_145:Load balancers cannot log into a bucket with a key of ours, and the S3 backend asks for the key of S3 by itself; every other bucket names a key.
   bucket        = var.name
