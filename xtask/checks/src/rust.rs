@@ -17,7 +17,13 @@ pub(crate) fn format(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
 }
 
 pub(crate) fn lints(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
-    let command = context.command("cargo").args(["clippy", "--quiet", "--locked", "--workspace"]);
+    let command = context.command("cargo").args([
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--keep-going",
+    ]);
     let answer = ask(&command.args(["--all-targets", "--", "--deny", "warnings"]))?;
     Ok(answer.outcome("the whole workspace, all targets"))
 }
