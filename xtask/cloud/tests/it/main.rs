@@ -4,10 +4,16 @@
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod github;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
 mod moto;
 #[cfg(test)]
 mod standin;
+#[cfg(test)]
+mod waits;
