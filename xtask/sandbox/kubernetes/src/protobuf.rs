@@ -180,6 +180,29 @@ struct TokenRequestSpec {
     expiration_seconds: Option<i64>,
 }
 
+/// A document of the old OpenAPI, of which only the head is sent.
+#[derive(Message)]
+struct OpenApi {
+    #[prost(string, tag = "1")]
+    swagger: String,
+    #[prost(message, optional, tag = "2")]
+    info: Option<OpenApiInfo>,
+}
+
+#[derive(Message)]
+struct OpenApiInfo {
+    #[prost(string, tag = "1")]
+    title: String,
+    #[prost(string, tag = "2")]
+    version: String,
+}
+
+/// A document of the old OpenAPI that describes no kind.
+pub(crate) fn empty_openapi_v2(title: &str, version: &str) -> Vec<u8> {
+    let info = OpenApiInfo { title: title.to_owned(), version: version.to_owned() };
+    OpenApi { swagger: "2.0".to_owned(), info: Some(info) }.encode_to_vec()
+}
+
 /// An object as JSON.
 pub(crate) fn decode(bytes: &[u8]) -> Answer<Value> {
     let fault = |error: prost::DecodeError| {

@@ -31,10 +31,8 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
         ("", "ReplicationController") => default(object, "spec.replicas", 1),
         ("autoscaling", "HorizontalPodAutoscaler") => autoscaler(object),
         ("networking.k8s.io", "NetworkPolicy") => network_policy(object),
-        ("networking.k8s.io", "IngressClass") => {
-            if at(object, "spec.parameters").is_object() {
-                default(object, "spec.parameters.scope", "Cluster");
-            }
+        ("networking.k8s.io", "IngressClass") if at(object, "spec.parameters").is_object() => {
+            default(object, "spec.parameters.scope", "Cluster");
         }
         (RBAC, "RoleBinding" | "ClusterRoleBinding") => binding(object),
         ("storage.k8s.io", "StorageClass") => {
@@ -45,10 +43,8 @@ pub(crate) fn apply(resource: &Resource, object: &mut Value) {
             default(object, "preemptionPolicy", "PreemptLowerPriority")
         }
         ("admissionregistration.k8s.io", kind) => webhooks(kind, object),
-        ("apiregistration.k8s.io", "APIService") => {
-            if at(object, "spec.service").is_object() {
-                default(object, "spec.service.port", 443);
-            }
+        ("apiregistration.k8s.io", _) if at(object, "spec.service").is_object() => {
+            default(object, "spec.service.port", 443);
         }
         ("apiextensions.k8s.io", _) => definition(object),
         ("discovery.k8s.io", _) => {

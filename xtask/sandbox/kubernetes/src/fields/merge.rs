@@ -64,7 +64,7 @@ pub(crate) fn interleave<K: PartialEq, V>(first: Vec<(K, V)>, second: Vec<(K, V)
     let shared: Vec<bool> =
         first.iter().map(|(key, _)| second.iter().any(|(other, _)| other == key)).collect();
     let mut result = Vec::with_capacity(first.len() + second.len());
-    let mut second = second.into_iter().peekable();
+    let mut second = second.into_iter();
     for ((key, value), shared) in first.into_iter().zip(shared) {
         if !shared {
             result.push((key, value));
@@ -74,7 +74,7 @@ pub(crate) fn interleave<K: PartialEq, V>(first: Vec<(K, V)>, second: Vec<(K, V)
         if result.iter().any(|(taken, _)| *taken == key) {
             continue;
         }
-        while let Some(next) = second.next() {
+        for next in second.by_ref() {
             let reached = next.0 == key;
             result.push(next);
             if reached {

@@ -64,6 +64,7 @@ pub(super) fn discovery(
         ["apis", group] => resources::api_group(registry, group),
         ["api", version] => resources::api_resource_list(registry, "", version),
         ["apis", group, version] => resources::api_resource_list(registry, group, version),
+        ["openapi", "v2"] => return readable(head).map(|()| Some(openapi_v2(accept))),
         ["openapi", "v3"] => Some(resources::openapi_index(registry, prefix)),
         ["openapi", "v3", "api", version] => resources::openapi_document(registry, "", version),
         ["openapi", "v3", "apis", group, version] => {
@@ -74,6 +75,18 @@ pub(super) fn discovery(
     readable(head)?;
     let document = document.ok_or_else(Failure::no_such_path)?;
     Ok(Some(super::json(200, &document)))
+}
+
+/// The old OpenAPI document, without content: clients that miss a kind in the new one look here before they say
+/// that nobody knows it.
+fn openapi_v2(accept: &str) -> Reply {
+    const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2";
+    if accept.contains(PROTOBUF) {
+        let media = format!("{PROTOBUF}.v1.0+protobuf");
+        return super::reply(200, &media, crate::protobuf::empty_openapi_v2("Kubernetes", VERSION));
+    }
+    let info = json!({"title": "Kubernetes", "version": VERSION});
+    super::json(200, &json!({"swagger": "2.0", "info": info, "paths": {}, "definitions": {}}))
 }
 
 fn readable(head: &Head) -> Answer<()> {

@@ -142,6 +142,10 @@ fn json(code: u16, body: &Value) -> Reply {
 }
 
 fn typed(code: u16, media: &str, body: String) -> Reply {
+    reply(code, media, body.into_bytes())
+}
+
+fn reply(code: u16, media: &str, body: Vec<u8>) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from(body)).boxed());
     *reply.status_mut() =
         hyper::StatusCode::from_u16(code).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);

@@ -121,10 +121,8 @@ impl Store {
     pub(crate) fn put(&mut self, of: &GroupResource, mut object: Value) -> Arc<Value> {
         let name = name_of(&object);
         let previous = self.collections.get(of).and_then(|objects| objects.get(&name)).cloned();
-        if let Some(previous) = &previous {
-            if is_same(previous, &object) {
-                return previous.clone();
-            }
+        if let Some(previous) = previous.as_ref().filter(|previous| is_same(previous, &object)) {
+            return previous.clone();
         }
         self.revision += 1;
         value::set(&mut object, "metadata.resourceVersion", self.revision.to_string());
