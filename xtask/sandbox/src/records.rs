@@ -63,6 +63,12 @@ impl Records {
         self.change(|record| record.folders.push(folder))
     }
 
+    /// Removes all folders of a sandbox whose processes have ended.
+    pub(crate) fn remove_folders(&self, folder: &Folder) -> anyhow::Result<()> {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        remove_folders(folder, &record.folders)
+    }
+
     fn change(&self, change: impl FnOnce(&mut Record)) -> anyhow::Result<()> {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut record);
@@ -103,8 +109,14 @@ pub(crate) fn clean_up(folder: &Folder) -> anyhow::Result<Cleaned> {
             cleaned.ended.push(child.role);
         }
     }
-    for outside in record.folders {
-        match fs::remove_dir_all(&outside) {
+    cleaned.anything = !cleaned.ended.is_empty() || folder.root().exists();
+    remove_folders(folder, &record.folders)?;
+    Ok(cleaned)
+}
+
+fn remove_folders(folder: &Folder, outside: &[PathBuf]) -> anyhow::Result<()> {
+    for outside in outside {
+        match fs::remove_dir_all(outside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error)
                     .with_context(|| format!("failed to remove `{}`", outside.display()));
@@ -112,9 +124,7 @@ pub(crate) fn clean_up(folder: &Folder) -> anyhow::Result<Cleaned> {
             _ => {}
         }
     }
-    cleaned.anything = !cleaned.ended.is_empty() || folder.root().exists();
-    folder.remove()?;
-    Ok(cleaned)
+    folder.remove()
 }
 
 fn read(folder: &Folder) -> anyhow::Result<Option<Record>> {

@@ -62,8 +62,11 @@ def _service(environ: dict[str, Any]) -> str | None:
 def _refuse(
     environ: dict[str, Any], start_response: StartResponse, code: str, message: str
 ) -> Iterable[bytes]:
-    if _service(environ) in ("s3", "route53"):
+    service = _service(environ)
+    if service in ("s3", "route53"):
         kind, body = "application/xml", _xml(code, message)
+    elif service == "ec2":
+        kind, body = "text/xml", f"<Response><Errors>{_xml(code, message)}</Errors><RequestID>sandbox</RequestID></Response>"
     elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         kind, body = "text/xml", f"<ErrorResponse>{_xml(code, message)}<RequestId>sandbox</RequestId></ErrorResponse>"
     else:

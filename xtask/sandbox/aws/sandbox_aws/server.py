@@ -14,19 +14,14 @@ from urllib.parse import parse_qs
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores, method_names_from_class
-from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from . import signatures
+from . import account, signatures
 from .gate import Gate
 from .patching import around
 
 HOST = "127.0.0.1"
-#: AWS's documentation account, which Moto answers with.
-ACCOUNT, PARTITION = "123456789012", "aws"
-#: Whose access key the sandbox hands out.
-USER = "sandbox"
 PARENT_CHECK_SECONDS = 0.5
 
 
@@ -53,14 +48,6 @@ def refuse_what_is_not_simulated(original, self) -> Any:
     return original(self)
 
 
-def make_access_key() -> tuple[str, str]:
-    """A real key of a real IAM user, so that callers have an identity that access entries can name."""
-    iam = iam_backends[ACCOUNT][PARTITION]
-    iam.create_user(region_name="us-east-1", user_name=USER)
-    key = iam.create_access_key(USER)
-    return key.access_key_id, key.secret_access_key
-
-
 def serve(port: int) -> None:
     """Serves until the supervisor is gone. Says in one JSON object where, and with which key to call:
     in the file SANDBOX_READY_FILE when that is set, else on standard output."""
@@ -68,7 +55,7 @@ def serve(port: int) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = Gate(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, port, application, threaded=True)
-    key, secret = make_access_key()
+    key, secret = account.furnish()
     started = {"port": server.port, "access_key_id": key, "secret_access_key": secret}
     _announce(json.dumps(started))
     supervisor = os.environ.get("SANDBOX_SUPERVISOR_PID")

@@ -29,6 +29,12 @@ pub(crate) fn detached(folder: &Folder, gateway_port: u16) -> anyhow::Result<Exi
     let processes = Processes::new(Redactor::default(), interrupt.clone());
     let _lock = Lock::take(folder)?;
     if let Some(state) = running(folder)? {
+        if gateway_port != 0 && !state.gateway.ends_with(&format!(":{gateway_port}")) {
+            bail!(
+                "the sandbox is up with its gateway at {}: stop it with `down` first",
+                state.gateway
+            );
+        }
         let _ = writeln!(io::stderr(), "the sandbox is up already");
         print_parts(&state)?;
         return Ok(ExitCode::SUCCESS);

@@ -17,12 +17,10 @@ use sandbox_controllers::{
 };
 use sandbox_kubernetes::{Config, LogProvider, LogRequest, LogStream, Server};
 use serde_json::json;
-use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle, time::timeout};
 use url::Url;
 
-use super::{
-    authenticator::EksTokens, authority::Authority, aws::Aws, control::ClusterRequest, listen,
-};
+use super::{authenticator::EksTokens, authority::Authority, aws::Aws, control::ClusterRequest};
 use crate::{
     control::loopback_client,
     folder::{Folder, create_private},
@@ -101,9 +99,8 @@ impl Clusters {
         http: reqwest::Client,
         aws: &Aws,
         authority: &Authority,
-        gateway_port: u16,
+        listener: TcpListener,
     ) -> anyhow::Result<Started> {
-        let listener = listen(gateway_port).await.context("failed to open the gateway")?;
         let gateway = format!(
             "http://{}",
             listener.local_addr().context("failed to read the gateway's address")?

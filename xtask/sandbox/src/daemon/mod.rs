@@ -82,8 +82,8 @@ pub(crate) fn run(
         Start { folder, tools: &tools, processes: &processes, records: &records, gateway_port };
     let result = start.run(&runtime, &interrupt, ready);
     runtime.shutdown_timeout(Duration::from_secs(2));
-    folder.remove()?;
-    result
+    // After a failure the logs are all that tells why; the next `up` or `down` removes them.
+    result.and_then(|()| records.remove_folders(folder))
 }
 
 /// What the parts are started with.
@@ -126,6 +126,8 @@ impl Start<'_> {
     ) -> anyhow::Result<()> {
         let http = loopback_client(None)?;
         let control = runtime.block_on(listen(0)).context("failed to open the control endpoint")?;
+        let gateway =
+            runtime.block_on(listen(self.gateway_port)).context("failed to open the gateway")?;
         let control_url = format!("http://{}", control.local_addr()?);
         let clusters = Clusters::new(self.folder, &self.tools.postgres);
         let parts = Arc::new(Parts {
@@ -152,8 +154,7 @@ impl Start<'_> {
             self.processes,
             self.records,
         )?;
-        let clusters =
-            runtime.block_on(parts.clusters.start(http, &aws, authority, self.gateway_port));
+        let clusters = runtime.block_on(parts.clusters.start(http, &aws, authority, gateway));
         let result = clusters.and_then(|clusters| {
             let ca_file = self.folder.join("ca.pem");
             let authorities = format!("{}{}", authority.certificate_pem(), clusters.authority);
