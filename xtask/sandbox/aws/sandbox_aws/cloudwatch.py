@@ -25,7 +25,15 @@ def put_composite_alarm(self) -> ActionResult:
         tags=self._get_param("Tags", []),
         dimensions=[],
         **dict.fromkeys(
-            ("namespace", "metric_name", "comparison_operator", "evaluation_periods", "period", "threshold", "statistic")
+            (
+                "namespace",
+                "metric_name",
+                "comparison_operator",
+                "evaluation_periods",
+                "period",
+                "threshold",
+                "statistic",
+            )
         ),
     )
     for setting in ("ActionsSuppressor", "ActionsSuppressorExtensionPeriod", "ActionsSuppressorWaitPeriod"):

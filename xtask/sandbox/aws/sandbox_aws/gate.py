@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 FAULTS_PATH = "/sandbox/faults"
 #: How much of a traceback tells where Moto failed.
 FRAMES = 3
+REQUEST_ID = "<RequestId>sandbox</RequestId>"
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -62,13 +63,13 @@ def _service(environ: dict[str, Any]) -> str | None:
 def _refuse(
     environ: dict[str, Any], start_response: StartResponse, code: str, message: str
 ) -> Iterable[bytes]:
-    service = _service(environ)
+    service, error = _service(environ), _xml(code, message)
     if service in ("s3", "route53"):
-        kind, body = "application/xml", _xml(code, message)
+        kind, body = "application/xml", error
     elif service == "ec2":
-        kind, body = "text/xml", f"<Response><Errors>{_xml(code, message)}</Errors><RequestID>sandbox</RequestID></Response>"
+        kind, body = "text/xml", f"<Response><Errors>{error}</Errors>{REQUEST_ID}</Response>"
     elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        kind, body = "text/xml", f"<ErrorResponse>{_xml(code, message)}<RequestId>sandbox</RequestId></ErrorResponse>"
+        kind, body = "text/xml", f"<ErrorResponse>{error}{REQUEST_ID}</ErrorResponse>"
     else:
         kind, body = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     start_response("400 Bad Request", [("Content-Type", kind), ("x-amzn-ErrorType", code)])

@@ -45,7 +45,9 @@ def check(query: str, headers: Mapping[str, str], secret_of: Callable[[str], str
         raise Refused("ExpiredToken", f"Signature expired: made {made}, valid for {lifetime}, now {now}")
     canonical = _canonical_request(query, signed, headers)
     scope = f"{date}/{region}/{service}/aws4_request"
-    text = f"AWS4-HMAC-SHA256\n{given['X-Amz-Date']}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    text = (
+        f"AWS4-HMAC-SHA256\n{given['X-Amz-Date']}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    )
     signing_key = ("AWS4" + secret).encode()
     for part in (date, region, service, "aws4_request"):
         signing_key = hmac.digest(signing_key, part.encode(), "sha256")

@@ -182,4 +182,9 @@ def _tags_of(backend: models.EKSBackend, arn: str) -> dict[str, str]:
     raise not_found(f"No resource found for: {arn}")
 
 
-routes(urls, Response, "clusters/(?P<name>[^/]+)/updates$", "clusters/(?P<name>[^/]+)/updates/(?P<updateId>[^/]+)$")
+routes(
+    urls,
+    Response,
+    "clusters/(?P<name>[^/]+)/updates$",
+    "clusters/(?P<name>[^/]+)/updates/(?P<updateId>[^/]+)$",
+)

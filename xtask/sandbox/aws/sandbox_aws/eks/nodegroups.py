@@ -55,6 +55,4 @@ def update_nodegroup_version(self) -> ActionResult:
     return finished_update(cluster, "VersionUpdate")
 
 
-routes(
-    urls, Response, "clusters/(?P<name>[^/]+)/node-groups/(?P<nodegroupName>[^/]+)/update-version$"
-)
+routes(urls, Response, "clusters/(?P<name>[^/]+)/node-groups/(?P<nodegroupName>[^/]+)/update-version$")
