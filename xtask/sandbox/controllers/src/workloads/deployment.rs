@@ -228,6 +228,8 @@ async fn mark_revision(
     Ok(Arc::new(cluster.replace(&cluster.replica_sets, &changed).await?))
 }
 
+/// The status is written for this and not the object: a change of a Deployment's annotations would
+/// otherwise count as a change of intent.
 async fn copy_revision(
     cluster: &Cluster,
     deployment: &Deployment,
@@ -239,8 +241,7 @@ async fn copy_revision(
     }
     let mut changed = deployment.clone();
     changed.metadata.annotations.get_or_insert_default().insert(REVISION.to_owned(), number);
-    cluster.replace(&cluster.deployments, &changed).await?;
-    Ok(())
+    Ok(cluster.replace_status(&cluster.deployments, &changed).await?)
 }
 
 async fn scale(
