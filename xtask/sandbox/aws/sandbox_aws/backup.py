@@ -47,6 +47,12 @@ def _arn_in_path(request: Response) -> str:
     return unquote(request.path.strip("/").split("/", 1)[1])
 
 
+@operation(Response)
+def list_recovery_points_by_backup_vault(self) -> str:
+    """Asked for before a vault is emptied and deleted. Nothing is ever saved here."""
+    return json.dumps({"RecoveryPoints": []})
+
+
 # ---- Selections: which resources a plan saves ----
 
 
@@ -204,6 +210,7 @@ SELECTIONS = f"{PLANS}/(?P<RestoreTestingPlanName>[^/]+)/selections"
 routes(
     urls,
     Response,
+    "backup-vaults/(?P<backupVaultName>[^/]+)/recovery-points/?$",
     "backup/plans/(?P<backupPlanId>[^/]+)/selections/?$",
     "backup/plans/(?P<backupPlanId>[^/]+)/selections/(?P<selectionId>[^/]+)$",
     f"{PLANS}$",

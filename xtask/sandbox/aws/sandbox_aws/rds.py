@@ -20,6 +20,8 @@ PASSED_ON = (
 )
 #: Days that Performance Insights keeps when nobody says otherwise: the free tier of the real service.
 DEFAULT_INSIGHTS_RETENTION_DAYS = 7
+#: The certificate authority of an instance that names none; Moto has one that expired in 2024.
+DEFAULT_AUTHORITY = "rds-ca-rsa2048-g1"
 
 
 def _resource_id(instance: models.DBInstance) -> str:
@@ -43,6 +45,7 @@ def _set_insights(instance: models.DBInstance, asked: dict[str, Any]) -> None:
 def give_an_identity(original, self, *args: Any, **kwargs: Any) -> None:
     original(self, *args, **kwargs)
     self.dbi_resource_id = _resource_id(self)
+    self.ca_certificate_identifier = kwargs.get("ca_certificate_identifier") or DEFAULT_AUTHORITY
     _set_insights(self, kwargs)
 
 

@@ -1,4 +1,4 @@
-"""S3: log delivery by any form of bucket policy, and notifications to EventBridge that are read back."""
+"""S3: bucket policies as AWS reads them, and notifications to EventBridge that are read back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3 import models, responses
 
 from .patching import around
@@ -41,6 +42,19 @@ def _listed(value: Any) -> list[Any]:
 
 # A static method that is called with keywords: the wrapper of `patching` would pass it on unchanged.
 models.FakeBucket._log_permissions_enabled_policy = staticmethod(_may_deliver_logs)
+
+
+@around(models.FakeBucket, "get_permission")
+def ignore_conditional_statements(original, self, action: str, resource: str) -> PermissionResult:
+    """Moto evaluates a bucket's policy without its conditions: a statement that denies plain HTTP would
+    deny everything. The sandbox stands in for TLS, and knows no other condition."""
+    if self.policy is None:
+        return original(self, action, resource)
+    policy = json.loads(self.policy.decode())
+    policy["Statement"] = [each for each in _listed(policy["Statement"]) if not each.get("Condition")]
+    if not policy["Statement"]:
+        return PermissionResult.NEUTRAL
+    return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)
 
 
 @around(responses.S3Response, "serialized")
