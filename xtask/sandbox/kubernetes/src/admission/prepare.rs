@@ -70,7 +70,7 @@ fn first_status(resource: &Resource) -> Option<Value> {
         ("apps", "ReplicaSet") => json!({"replicas": 0}),
         ("apps", "DaemonSet") => json!({"currentNumberScheduled": 0, "desiredNumberScheduled": 0,
             "numberMisscheduled": 0, "numberReady": 0}),
-        ("autoscaling", _) => json!({"currentMetrics": null, "desiredReplicas": 0}),
+        ("autoscaling", _) => json!({"desiredReplicas": 0}),
         ("networking.k8s.io", "Ingress") => json!({"loadBalancer": {}}),
         ("policy", _) => json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0,
             "expectedPods": 0}),
