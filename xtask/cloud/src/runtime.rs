@@ -34,6 +34,20 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
     runtime()?.block_on(future)
 }
 
+/// As [`block_on`], but not for longer than `time`: for questions that are answered at once or not
+/// at all. `whom` is for the error: "the Kubernetes API".
+pub(crate) fn ask<T>(
+    whom: &str,
+    time: Duration,
+    question: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    block_on(async {
+        tokio::time::timeout(time, question).await.unwrap_or_else(|_| {
+            Err(anyhow!("{whom} did not answer within {} seconds", time.as_secs()))
+        })
+    })
+}
+
 /// Makes ring the process's TLS provider: rustls refuses to choose where a feature of some
 /// dependency compiles a second one in.
 pub(crate) fn install_tls() {
@@ -145,6 +159,13 @@ mod tests {
             "gave up waiting for Job `a/b` to end; last seen: no Pod yet"
         );
         assert!(error.downcast_ref::<DeadlineExceeded>().is_some());
+    }
+
+    #[test]
+    fn a_question_is_not_asked_forever() {
+        let never = std::future::pending::<Result<()>>();
+        let error = ask("the Kubernetes API", Duration::ZERO, never).unwrap_err();
+        assert_eq!(error.to_string(), "the Kubernetes API did not answer within 0 seconds");
     }
 
     #[test]

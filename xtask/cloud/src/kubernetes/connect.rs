@@ -27,7 +27,7 @@ use tower::{
 use super::{Kind, error};
 use crate::{
     Cloud, ExecCredential,
-    runtime::{block_on, install_tls},
+    runtime::{self, block_on, install_tls},
 };
 
 /// A connection to one cluster. Cheap to clone, usable from several threads.
@@ -110,7 +110,7 @@ impl Cluster {
     /// # Errors
     /// When the server is not reached or does not accept the login.
     pub fn version(&self) -> Result<String> {
-        block_on(async {
+        ask(async {
             let version = self.client.apiserver_version().await;
             Ok(version
                 .map_err(|e| error::explain("failed to ask for the server's version", e))?
@@ -125,6 +125,14 @@ impl Cluster {
             None => Api::all_with(self.client.clone(), &resource),
         }
     }
+}
+
+/// How long one question to the API may take, with all its requests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a question that is no wait.
+pub(super) fn ask<T>(question: impl Future<Output = Result<T>>) -> Result<T> {
+    runtime::ask("the Kubernetes API", PATIENCE, question)
 }
 
 pub(super) fn resource(kind: &Kind) -> ApiResource {

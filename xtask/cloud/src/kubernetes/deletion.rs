@@ -4,14 +4,13 @@ use anyhow::Result;
 use kube::api::{DeleteParams, DynamicObject};
 
 use super::{
-    Cluster, Kind, Target, error,
+    Cluster, Kind, Target,
+    connect::ask,
+    error,
     fields::name,
     watch::{Objects, Verdict, until},
 };
-use crate::{
-    Wait,
-    runtime::{block_on, wait_for},
-};
+use crate::{Wait, runtime::wait_for};
 
 impl Cluster {
     /// Asks for deletion, of what it owns in the background; false when it was not there.
@@ -19,7 +18,7 @@ impl Cluster {
     /// # Errors
     /// When the server refuses or is not reached.
     pub fn delete(&self, target: &Target) -> Result<bool> {
-        block_on(self.ask_for_deletion(target))
+        ask(self.ask_for_deletion(target))
     }
 
     async fn ask_for_deletion(&self, target: &Target) -> Result<bool> {
@@ -37,7 +36,7 @@ impl Cluster {
     /// # Errors
     /// When the server refuses or is not reached.
     pub fn delete_all(&self, kind: &Kind, namespace: &str, labels: &str) -> Result<Vec<String>> {
-        block_on(async {
+        ask(async {
             let mut names = Vec::new();
             for object in self.find_if_known(kind, Some(namespace), labels).await? {
                 let target = Target::new(*kind, namespace, name(&object));

@@ -5,13 +5,14 @@ use kube::api::DynamicObject;
 use serde::Serialize;
 
 use super::{
-    Cluster, Kind, events,
+    Cluster, Kind,
+    connect::ask,
+    events,
     fields::{Fields, name, selects},
     kinds,
     pods::{self, Trouble},
     rollout,
 };
-use crate::runtime::block_on;
 
 /// Something of a release that is not ready, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,7 +48,7 @@ impl Cluster {
     /// # Errors
     /// When the server refuses or is not reached.
     pub fn diagnose(&self, namespace: &str, release: &str) -> Result<Vec<Finding>> {
-        block_on(async {
+        ask(async {
             let labels = format!("{INSTANCE}={release}");
             let all = |kind| self.find_all(kind, Some(namespace), "");
             let scene = Scene {

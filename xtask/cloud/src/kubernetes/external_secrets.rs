@@ -42,8 +42,8 @@ const FORCE_SYNC: &str = "force-sync";
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Cluster {
-    /// Makes the operator look at a SecretStore anew, and waits until it is valid. That proves the
-    /// trust in the role; not the right to read parameters.
+    /// Makes the operator look at a SecretStore anew, and waits until it is valid; one that is valid
+    /// ends the wait at once. That proves the trust in the role, not the right to read parameters.
     ///
     /// # Errors
     /// When it stays invalid (the error tells the cause), the deadline passes or the person asks

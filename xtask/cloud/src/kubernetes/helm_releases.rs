@@ -13,8 +13,7 @@ use kube::{
 };
 use serde::Serialize;
 
-use super::{Cluster, error, kinds, objects::selecting};
-use crate::runtime::block_on;
+use super::{Cluster, connect::ask, error, kinds, objects::selecting};
 
 /// The latest revision of a Helm release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,7 +34,7 @@ impl Cluster {
     /// # Errors
     /// When the server refuses or is not reached.
     pub fn helm_releases(&self, namespace: &str) -> Result<Vec<HelmRelease>> {
-        block_on(async {
+        ask(async {
             let secrets = self.api(&kinds::SECRET, Some(namespace));
             let found =
                 secrets.list_metadata(&selecting("owner=helm")).await.map_err(|failure| {

@@ -18,11 +18,8 @@ use kube::{
 use serde_json::{Value, json};
 use xtask_tools::Secret;
 
-use super::{Cluster, Kind, Target, error, fields::Fields, kinds};
-use crate::{
-    Wait,
-    runtime::{block_on, wait_for},
-};
+use super::{Cluster, Kind, Target, connect::ask, error, fields::Fields, kinds};
+use crate::{Wait, runtime::wait_for};
 
 /// Under this name the server records what the program changes.
 const MANAGER: &str = "xtask";
@@ -40,7 +37,7 @@ impl Cluster {
     /// # Errors
     /// When the server refuses or is not reached.
     pub fn get(&self, target: &Target) -> Result<Option<Value>> {
-        block_on(async { self.find(target).await?.map(|object| to_value(&object)).transpose() })
+        ask(async { self.find(target).await?.map(|object| to_value(&object)).transpose() })
     }
 
     pub(super) async fn find(&self, target: &Target) -> Result<Option<DynamicObject>> {
@@ -55,9 +52,7 @@ impl Cluster {
     /// # Errors
     /// When the server refuses or is not reached.
     pub fn list(&self, kind: &Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Value>> {
-        block_on(async {
-            self.find_all(kind, namespace, labels).await?.iter().map(to_value).collect()
-        })
+        ask(async { self.find_all(kind, namespace, labels).await?.iter().map(to_value).collect() })
     }
 
     pub(super) async fn find_all(
@@ -91,7 +86,7 @@ impl Cluster {
     /// When the object names no kind or name, a field belongs to somebody else, or the server
     /// refuses or is not reached.
     pub fn apply(&self, object: &Value, manager: &str, force: bool) -> Result<Applied> {
-        block_on(async {
+        ask(async {
             let (api, name) = self.api_of(object)?;
             let label = label(object);
             let failed = |failure| error::explain(&format!("failed to apply {label}"), failure);
@@ -114,7 +109,7 @@ impl Cluster {
     /// # Errors
     /// When it would not.
     pub fn probe_create(&self, object: &Value) -> Result<()> {
-        block_on(async {
+        ask(async {
             self.try_create(object).await?.map_err(|failure| {
                 error::explain(&format!("{} would be refused", label(object)), failure)
             })
@@ -170,7 +165,7 @@ impl Cluster {
     /// # Errors
     /// When there is no such object, or the server refuses or is not reached.
     pub fn annotate(&self, target: &Target, annotations: &BTreeMap<String, String>) -> Result<()> {
-        block_on(self.set_annotations(target, annotations))
+        ask(self.set_annotations(target, annotations))
     }
 
     pub(super) async fn set_annotations(
@@ -193,7 +188,7 @@ impl Cluster {
     /// # Errors
     /// When the server refuses or is not reached.
     pub fn secret_keys(&self, namespace: &str, name: &str) -> Result<Option<BTreeSet<String>>> {
-        block_on(self.keys_of_secret(namespace, name))
+        ask(self.keys_of_secret(namespace, name))
     }
 
     pub(super) async fn keys_of_secret(
@@ -213,7 +208,7 @@ impl Cluster {
     /// # Errors
     /// When the value is no text, or the server refuses or is not reached.
     pub fn secret_value(&self, namespace: &str, name: &str, key: &str) -> Result<Option<Secret>> {
-        block_on(async {
+        ask(async {
             let found = self.find(&Target::new(kinds::SECRET, namespace, name)).await?;
             let encoded = found.as_ref().and_then(|secret| secret.at("/data"));
             let Some(encoded) = encoded.and_then(|data| data.get(key)).and_then(Value::as_str)

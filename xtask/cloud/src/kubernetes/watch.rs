@@ -43,6 +43,10 @@ pub(super) enum Verdict<T> {
 /// something has been so.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long one watch runs before the next resumes from where it was: a connection that died
+/// without a word is noticed after this time.
+const WATCH_SECONDS: u32 = 60;
+
 /// How long the server may refuse the login before it counts: rights spread slowly.
 const REFUSED_AT_MOST: Duration = Duration::from_secs(30);
 
@@ -52,7 +56,7 @@ impl Cluster {
             Some(namespace) => format!("{} of namespace `{namespace}`", kind.plural),
             None => kind.plural.to_owned(),
         };
-        let mut config = watcher::Config::default();
+        let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
         if !labels.is_empty() {
             config = config.labels(labels);
         }
@@ -60,7 +64,9 @@ impl Cluster {
     }
 
     pub(super) fn source_of(&self, target: &Target) -> Source {
-        let config = watcher::Config::default().fields(&format!("metadata.name={}", target.name));
+        let config = watcher::Config::default()
+            .timeout(WATCH_SECONDS)
+            .fields(&format!("metadata.name={}", target.name));
         Source {
             what: target.to_string(),
             api: self.api(&target.kind, target.namespace.as_deref()),

@@ -143,14 +143,16 @@ fn moto_bucket_is_emptied() {
 #[ignore = "needs the sandbox's AWS"]
 fn moto_leftovers() {
     let cloud = cloud();
-    let (tag, value) = ("Environment", "moto-test");
+    // A value of its own for each run: the keys stay in moto.
+    let (tag, value) = ("Environment", format!("moto-test-{}", std::process::id()));
+    let value = value.as_str();
     assert!(cloud.tagged_resources(tag, value).unwrap().is_empty());
     let headers = [
         ("x-amz-target", "TrentService.CreateKey"),
         ("content-type", "application/x-amz-json-1.1"),
     ];
-    let body = r#"{"Tags":[{"TagKey":"Environment","TagValue":"moto-test"}]}"#;
-    plain("kms", Post, "", &headers, body);
+    let body = format!(r#"{{"Tags":[{{"TagKey":"{tag}","TagValue":"{value}"}}]}}"#);
+    plain("kms", Post, "", &headers, &body);
     let found = cloud.tagged_resources(tag, value).unwrap();
     assert_eq!(found.len(), 1);
     assert!(found[0].arn.starts_with("arn:aws:kms:eu-west-1:"), "{found:?}");
