@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     helm::Helm,
     platform::Platform,
-    secrets::MASTER_PASSWORD,
+    secrets::{CATALOGUE, MASTER_PASSWORD},
     terraform::{Backend, Infrastructure, Terraform},
     toolbox::Toolbox,
     watch::Watch,
@@ -247,9 +247,15 @@ impl Context {
             None => {
                 let prefix = self.environment.parameter_prefix();
                 let mut read = BTreeMap::new();
-                for parameter in self.cloud()?.parameters_by_path(&prefix)? {
-                    self.register(&parameter.value)?;
-                    read.insert(parameter.name, parameter.value);
+                let stored = self.cloud()?.parameters_by_path(&prefix)?;
+                // Terraform keeps plain names below the same prefix.
+                for spec in &CATALOGUE {
+                    let name = self.parameter(spec.path);
+                    let Some(parameter) = stored.iter().find(|parameter| parameter.name == name) else { continue };
+                    if spec.is_hidden() {
+                        self.register(&parameter.value)?;
+                    }
+                    read.insert(name, parameter.value.clone());
                 }
                 self.secrets.get_or_init(|| read)
             }

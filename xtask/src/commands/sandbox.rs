@@ -44,6 +44,10 @@ pub(super) fn folder(session: &Session) -> PathBuf {
 
 /// Builds the sandbox's binary; cargo says at once when there is nothing to do.
 fn build(session: &Session, processes: &Processes) -> anyhow::Result<PathBuf> {
+    // A binary that was built elsewhere, such as by an earlier job of a workflow.
+    if let Some(program) = std::env::var_os("XTASK_SANDBOX_BIN") {
+        return Ok(program.into());
+    }
     let folder = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| session.root.join("target"), PathBuf::from);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

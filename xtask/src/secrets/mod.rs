@@ -107,6 +107,13 @@ const fn spec(
     SecretSpec { path, kubernetes_secret, key, source }
 }
 
+impl SecretSpec {
+    /// A name that a person logs in with is no secret, and hiding it would hide innocent text.
+    pub(crate) const fn is_hidden(&self) -> bool {
+        !matches!(self.source, Source::Fixed(_))
+    }
+}
+
 /// The secrets that an environment needs: those a person gives only where mail goes through SMTP.
 pub(crate) fn needed(smtp: bool) -> impl Iterator<Item = &'static SecretSpec> {
     CATALOGUE.iter().filter(move |spec| smtp || spec.source != Source::Person)

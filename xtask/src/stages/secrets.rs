@@ -128,7 +128,9 @@ impl Action<Context> for Store {
             let name = context.parameter(spec.path);
             run.progress(&name);
             if let Some(parameter) = stored.get(&name) {
-                context.register(&parameter.value)?;
+                if spec.is_hidden() {
+                    context.register(&parameter.value)?;
+                }
                 if is_stale(spec, &parameter.value, jwt_secret.as_ref()) {
                     run.note(&format!(
                         "{name} was not signed with the stored JWT secret: made anew"
@@ -146,7 +148,9 @@ impl Action<Context> for Store {
                 continue;
             }
             let value = make(spec, jwt_secret.as_ref())?;
-            context.register(&value)?;
+            if spec.is_hidden() {
+                context.register(&value)?;
+            }
             if spec.path == JWT_SECRET {
                 jwt_secret = Some(value.clone());
             }
