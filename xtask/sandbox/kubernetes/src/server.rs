@@ -25,6 +25,9 @@ use crate::{Authenticator, LogProvider, NoLogs, cluster::Cluster, http, ids, tls
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long the server waits after a connection that it could not accept.
+const BREATH: Duration = Duration::from_millis(50);
+
 /// How the server listens.
 #[derive(Clone)]
 pub struct Config {
@@ -182,9 +185,12 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept() => {
-                    // A connection that breaks before it is accepted is the client's affair.
-                    if let Ok((stream, _)) = accepted {
-                        connections.spawn(connection(self.shared.clone(), acceptor.clone(), stream));
+                    match accepted {
+                        Ok((stream, _)) => {
+                            connections.spawn(connection(self.shared.clone(), acceptor.clone(), stream));
+                        }
+                        // The connection broke early, or files ran out: others may end in the meantime.
+                        Err(_) => tokio::time::sleep(BREATH).await,
                     }
                 }
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}

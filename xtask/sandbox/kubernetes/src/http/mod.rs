@@ -4,6 +4,7 @@ mod documents;
 mod log;
 mod media;
 mod path;
+mod table;
 mod watch;
 
 use std::{convert::Infallible, sync::Arc};

@@ -52,6 +52,7 @@ fn resource(definition: &Value, version: &Value) -> Resource {
         custom: true,
         virtual_only: false,
         schema: custom_kind(document),
+        columns: list(version, "additionalPrinterColumns").to_vec(),
         document: Some(document.clone()),
         type_name: format!("{}.{}.{kind}", reversed.join("."), text(version, "name")),
     }

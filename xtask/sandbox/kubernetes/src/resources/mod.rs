@@ -43,6 +43,8 @@ pub(crate) struct Resource {
     /// Answers requests but keeps nothing: reviews.
     pub(crate) virtual_only: bool,
     pub(crate) schema: Schema,
+    /// The columns of a custom kind in tables: `additionalPrinterColumns`.
+    pub(crate) columns: Vec<Value>,
     /// The OpenAPI document of a custom kind; built-in kinds have theirs in the shared table.
     pub(crate) document: Option<Value>,
     /// The name of the kind's type in OpenAPI documents.

@@ -269,6 +269,7 @@ impl Row {
             custom: false,
             virtual_only: has(Virtual),
             schema: Schema::of(Shape::Reference(type_name.clone())),
+            columns: Vec::new(),
             document: None,
             type_name,
         }

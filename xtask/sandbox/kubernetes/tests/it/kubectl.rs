@@ -85,6 +85,9 @@ fn rollouts_are_restarted_waited_for_and_scaled() {
     sandbox.kubectl(&["rollout", "restart", "deployment/web"]).ok();
     let status = sandbox.kubectl(&["rollout", "status", "deployment/web", "--timeout=40s"]).ok();
     assert!(status.contains("successfully rolled out"), "{status}");
+    let table = sandbox.kubectl(&["get", "deployments"]).ok();
+    let cells: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().take(4).collect();
+    assert_eq!(cells, ["web", "2/2", "2", "2"], "{table}");
     sandbox.kubectl(&["scale", "deployment/web", "--replicas=3"]).ok();
     let replicas =
         ["wait", "deployment/web", "--for=jsonpath={.status.readyReplicas}=3", "--timeout=40s"];
