@@ -82,7 +82,8 @@ impl Start {
                 .cloned();
             return Ok(Self { objects: objects.collect(), revision: store.revision() });
         }
-        match store.events_after(asked, &of) {
+        // A version that this cluster never gave out is one of a cluster before it.
+        match store.events_after(asked, &of).filter(|_| asked <= store.revision()) {
             Some(_) => Ok(Self { objects: Vec::new(), revision: asked }),
             None => Err(Failure::expired(format!(
                 "too old resource version: {asked} ({})",

@@ -31,6 +31,9 @@ const ORPHAN: &str = "orphan";
 /// Rounds of [`settle`]; far more than any chain of owners needs.
 const MOST_ROUNDS: usize = 1_000;
 
+/// How many events a cluster keeps before it drops the older half.
+const MOST_EVENTS: usize = 2_000;
+
 /// What becomes of the objects that a deleted one owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Propagation {
@@ -141,6 +144,22 @@ pub(crate) fn settle(store: &mut Store) {
         namespaces::settle(store);
         garbage::settle(store);
         release_claims(store);
+        forget_events(store);
+    }
+}
+
+/// Drops the oldest events of a cluster that has many; a real one forgets them after an hour.
+fn forget_events(store: &mut Store) {
+    let events = GroupResource::new("", "events");
+    let mut all: Vec<Arc<Value>> = store.list(&events, "").cloned().collect();
+    if all.len() <= MOST_EVENTS {
+        return;
+    }
+    all.sort_by_key(|event| {
+        text(event, "metadata.resourceVersion").parse::<u64>().unwrap_or_default()
+    });
+    for event in &all[..all.len() - MOST_EVENTS / 2] {
+        store.delete(&events, event);
     }
 }
 

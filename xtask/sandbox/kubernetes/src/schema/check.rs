@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Limits, List, Object, Scalar, Schema, Shape, type_name};
+use super::{Limits, List, Object, Quantity, Scalar, Schema, Shape, type_name};
 use crate::status::FieldFault;
 
 /// What decoding found.
@@ -36,12 +36,23 @@ impl Decoder<'_> {
                     self.decode(&list.items, &format!("{path}[{index}]"), item);
                 }
             }
-            (Shape::Scalar(Scalar::Quantity), value @ Value::Number(_)) => {
-                *value = Value::String(value.to_string());
+            (Shape::Scalar(Scalar::Quantity), value @ (Value::Number(_) | Value::String(_))) => {
+                self.decode_amount(value);
             }
             (Shape::Any, _) | (_, Value::Null) => {}
             (Shape::Scalar(scalar), value) if scalar.accepts(value) => {}
             (shape, value) => self.mistyped(shape, path, value),
+        }
+    }
+
+    fn decode_amount(&mut self, value: &mut Value) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        match Quantity::parse(&text) {
+            Some(amount) => *value = Value::String(amount.canonical()),
+            None => {
+                let rule = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+                self.findings.mistyped.get_or_insert(rule.to_owned());
+            }
         }
     }
 
@@ -278,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_given_as_numbers_become_text() {
+    fn amounts_become_text_in_canonical_form() {
         let mut claim = json!({"spec": {"resources": {"requests": {"storage": 5}}}});
         check(
             builtin("io.k8s.api.core.v1.PersistentVolumeClaim"),
@@ -286,5 +297,12 @@ mod tests {
             &mut claim,
         );
         assert_eq!(claim["spec"]["resources"]["requests"]["storage"], json!("5"));
+        claim["spec"]["resources"]["requests"]["storage"] = json!("a lot");
+        let findings = check(
+            builtin("io.k8s.api.core.v1.PersistentVolumeClaim"),
+            "PersistentVolumeClaim",
+            &mut claim,
+        );
+        assert!(findings.mistyped.unwrap().starts_with("quantities must match"));
     }
 }

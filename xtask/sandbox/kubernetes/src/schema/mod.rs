@@ -6,6 +6,7 @@ mod builtin;
 mod check;
 mod convert;
 mod custom;
+mod quantity;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub(crate) use builtin::{builtin, documents};
 pub(crate) use check::{check, validate};
 pub(crate) use convert::from_openapi;
 pub(crate) use custom::{apply_defaults, custom_kind, prune};
+pub(crate) use quantity::Quantity;
 
 /// One place in an object.
 #[derive(Clone, Debug, Default)]

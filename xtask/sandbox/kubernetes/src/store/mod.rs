@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How many changes a watch may be behind.
-const KEPT_EVENTS: usize = 50_000;
+const KEPT_EVENTS: usize = 10_000;
 
 /// The first version that a cluster gives out.
 const FIRST_REVISION: u64 = 1_000;

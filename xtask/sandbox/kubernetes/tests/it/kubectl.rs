@@ -178,14 +178,14 @@ fn a_namespace_is_gone_once_delete_returns() {
 fn mistakes_are_answered_as_by_a_real_server() {
     let sandbox = Sandbox::start();
     let apply = |manifest: &str| sandbox.kubectl_with(&["apply", "-f", "-"], manifest).fails();
-    let unknown = apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, dta: {}}");
+    let unknown = apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndta: {}\n");
     assert!(unknown.contains("strict decoding error: unknown field \"dta\""), "{unknown}");
-    let name = apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: A}}");
+    let name = apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A}\n");
     assert!(
         name.contains("The ConfigMap \"A\" is invalid: metadata.name: Invalid value: \"A\""),
         "{name}"
     );
-    let kind = apply("{apiVersion: example.com/v1, kind: None, metadata: {name: a}}");
+    let kind = apply("apiVersion: example.com/v1\nkind: None\nmetadata: {name: a}\n");
     assert!(kind.contains("no matches for kind \"None\" in version \"example.com/v1\""), "{kind}");
     let explained = sandbox.kubectl(&["explain", "deployment.spec.strategy.type"]).ok();
     assert!(explained.contains("RollingUpdate"), "{explained}");

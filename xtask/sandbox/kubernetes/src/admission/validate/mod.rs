@@ -180,4 +180,17 @@ mod tests {
             ["spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`"]
         );
     }
+
+    #[test]
+    fn a_container_may_not_ask_for_more_than_its_limit() {
+        let resources = json!({"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "1500m", "memory": "1Gi"}});
+        let pod = json!({"metadata": {"name": "x"},
+            "spec": {"containers": [{"name": "a", "image": "b:1", "resources": resources}]}});
+        assert_eq!(
+            faults("v1", "Pod", &pod),
+            [
+                "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1500m"
+            ]
+        );
+    }
 }

@@ -6,6 +6,7 @@ use super::network::{port_fault, protocol_fault};
 use crate::{
     admission::names::check_labels,
     resources::Resource,
+    schema::Quantity,
     status::FieldFault,
     store::labels_match,
     value::{at, list, text},
@@ -123,6 +124,7 @@ fn container_faults(path: &str, container: &Value, volumes: &[&str]) -> Vec<Fiel
             &PULL_POLICIES,
         ));
     }
+    faults.extend(resource_faults(&format!("{path}.resources"), at(container, "resources")));
     for (index, port) in list(container, "ports").iter().enumerate() {
         let path = format!("{path}.ports[{index}]");
         faults.extend(port_fault(&format!("{path}.containerPort"), &port["containerPort"]));
@@ -148,4 +150,19 @@ fn container_faults(path: &str, container: &Value, volumes: &[&str]) -> Vec<Fiel
         }
     }
     faults
+}
+
+/// No container may ask for more than it is allowed.
+fn resource_faults(path: &str, resources: &Value) -> Vec<FieldFault> {
+    let amount = |value: &Value| value.as_str().and_then(Quantity::parse).map(Quantity::nanos);
+    let requests = at(resources, "requests").as_object().into_iter().flatten();
+    requests
+        .filter_map(|(name, request)| {
+            let limit = at(resources, "limits").get(name)?;
+            let detail =
+                format!("must be less than or equal to {name} limit of {}", limit.as_str()?);
+            (amount(request)? > amount(limit)?)
+                .then(|| FieldFault::invalid(format!("{path}.requests"), request, &detail))
+        })
+        .collect()
 }
