@@ -41,7 +41,8 @@ impl Cluster {
         }
     }
 
-    /// The store; a request that panicked with it changed it in whole steps, so that it is still sound.
+    /// The store; a request that panicked with it changed it in whole steps, so that it is still
+    /// sound.
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -163,7 +163,8 @@ impl Server {
             .collect()
     }
 
-    /// Ends every watch of a cluster, as a restarted API server does; clients resume from where they were.
+    /// Ends every watch of a cluster, as a restarted API server does; clients resume from where
+    /// they were.
     pub fn drop_watches(&self, cluster: &str) {
         if let Some(cluster) = self.shared.cluster(cluster) {
             cluster.drop_watches();
@@ -189,7 +190,8 @@ impl Server {
                         Ok((stream, _)) => {
                             connections.spawn(connection(self.shared.clone(), acceptor.clone(), stream));
                         }
-                        // The connection broke early, or files ran out: others may end in the meantime.
+                        // The connection broke early, or files ran out: others may end in the
+                        // meantime.
                         Err(_) => tokio::time::sleep(BREATH).await,
                     }
                 }

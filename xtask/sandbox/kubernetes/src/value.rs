@@ -1,5 +1,5 @@
-//! Small steps through JSON objects. Paths are field names joined by dots; none of the fields that the
-//! server itself looks at has a dot in its name.
+//! Small steps through JSON objects. Paths are field names joined by dots; none of the fields that
+//! the server itself looks at has a dot in its name.
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,5 @@
-//! What a real server does to an object between decoding and storing it: defaults, what it fills in or keeps
-//! from the old object, and validation.
+//! What a real server does to an object between decoding and storing it: defaults, what it fills in
+//! or keeps from the old object, and validation.
 
 mod cluster_ip;
 mod custom;

@@ -1,4 +1,5 @@
-//! What the server itself writes into an object: identity, first status, generation, allocated addresses.
+//! What the server itself writes into an object: identity, first status, generation, allocated
+//! addresses.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -15,7 +16,8 @@ use crate::{
 /// Keeps a definition while objects of its kind exist.
 pub(crate) const DEFINITION_CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
-/// The object of which a new one is a change, for field ownership: kinds have structs that are always there.
+/// The object of which a new one is a change, for field ownership: kinds have structs that are
+/// always there.
 pub(crate) fn empty_object(resource: &Resource) -> Value {
     let template = json!({"metadata": {}, "spec": {}});
     let spec = match resource.kind.as_str() {
@@ -175,7 +177,8 @@ pub(crate) fn prepare_update(store: &Store, resource: &Resource, old: &Value, ne
     }
 }
 
-/// Whether anything but metadata and status differs; a Deployment's annotations count, since they undo it.
+/// Whether anything but metadata and status differs; a Deployment's annotations count, since they
+/// undo it.
 fn intent_changed(resource: &Resource, old: &Value, new: &Value) -> bool {
     let intent = |object: &Value| {
         let mut object = object.clone();

@@ -1,7 +1,7 @@
 //! What each verb does to a cluster's store.
 //!
-//! Invariant: a request is answered while the store is locked and without waiting, so that it either happened
-//! or did not.
+//! Invariant: a request is answered while the store is locked and without waiting, so that it
+//! either happened or did not.
 
 mod create;
 mod decode;

@@ -42,7 +42,8 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Reads a query string; `agent` is the client's `User-Agent`, who manages fields unless the request says.
+    /// Reads a query string; `agent` is the client's `User-Agent`, who manages fields unless the
+    /// request says.
     pub(crate) fn parse(text: &str, agent: &str) -> Answer<Self> {
         let mut query = Self::default();
         for (key, value) in url::form_urlencoded::parse(text.as_bytes()) {

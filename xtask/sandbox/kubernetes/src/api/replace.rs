@@ -1,4 +1,5 @@
-//! `PUT`, and what it shares with patches: from the old object and a proposed one to the stored one.
+//! `PUT`, and what it shares with patches: from the old object and a proposed one to the stored
+//! one.
 
 use std::sync::Arc;
 

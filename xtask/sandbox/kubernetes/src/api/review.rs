@@ -1,6 +1,7 @@
 //! Reviews, which are answered and not kept, and tokens of service accounts.
 //!
-//! The sandbox has authentication but no authorization: whoever may use a cluster may do everything in it.
+//! The sandbox has authentication but no authorization: whoever may use a cluster may do everything
+//! in it.
 
 use std::fmt;
 
@@ -53,7 +54,8 @@ impl Issuer {
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(self.signature(&text)))
     }
 
-    /// The service account that a token speaks for, if this server signed it and it has not expired.
+    /// The service account that a token speaks for, if this server signed it and it has not
+    /// expired.
     pub(crate) fn user(&self, token: &str) -> Option<User> {
         let (signed, signature) = token.rsplit_once('.')?;
         if URL_SAFE_NO_PAD.decode(signature).ok()? != self.signature(signed) {

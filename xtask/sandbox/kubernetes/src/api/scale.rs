@@ -24,7 +24,8 @@ pub(super) fn answer(store: &mut Store, call: &Call, method: &str, body: &Body) 
         "PUT" => body.value()?,
         "PATCH" => {
             let mut wanted = scale;
-            // A Scale has no lists that merge by key, so the strategic patch of it is a merge patch.
+            // A Scale has no lists that merge by key, so the strategic patch of it is a merge
+            // patch.
             let media = body.media.replace("strategic-merge", "merge");
             change_by(call, &mut wanted, &media, &body.value()?)?;
             wanted

@@ -1,7 +1,7 @@
 //! Between an object as it is stored and as a version of its kind shows it.
 //!
-//! Custom kinds convert by changing `apiVersion` alone; events are stored in the core group's shape and shown in
-//! that of `events.k8s.io` too.
+//! Custom kinds convert by changing `apiVersion` alone; events are stored in the core group's shape
+//! and shown in that of `events.k8s.io` too.
 
 use serde_json::{Value, json};
 

@@ -79,9 +79,8 @@ impl Ownership<'_> {
 
 /// Applies a configuration to a live object, which is null if there is none.
 ///
-/// Fields that the manager's last configuration had and this one has not are removed, unless someone else
-/// owns them too.
-/// An apply that changes nothing gives the live object back as it was.
+/// Fields that the manager's last configuration had and this one has not are removed, unless
+/// someone else owns them too. An apply that changes nothing gives the live object back as it was.
 pub(crate) fn apply(
     by: Ownership<'_>,
     live: &Value,
@@ -128,7 +127,8 @@ pub(crate) fn apply(
     Ok(object)
 }
 
-/// Records what a create, update or patch changed; `old` is what there was, or the kind's empty object.
+/// Records what a create, update or patch changed; `old` is what there was, or the kind's empty
+/// object.
 pub(crate) fn update(by: Ownership<'_>, old: &Value, new: Value) -> Value {
     let from_request = by.subresource.is_empty();
     let mut managers = match Managers::of(&new) {
@@ -183,8 +183,8 @@ fn yield_fields(managers: &mut Managers, comparison: &Comparison) {
     managers.drop_empty();
 }
 
-/// Removes what the last configuration had and nobody claims now; `config` is the set of the new one, with the
-/// fields that nobody owns, since a name that it gives has to stay.
+/// Removes what the last configuration had and nobody claims now; `config` is the set of the new
+/// one, with the fields that nobody owns, since a name that it gives has to stay.
 fn prune(
     schema: &Schema,
     merged: &Value,

@@ -35,8 +35,8 @@ fn merge_fields(object: &Object, live: &Map<String, Value>, config: &Map<String,
     Value::Object(merged)
 }
 
-/// Items of the configuration keep their order; items that only the live list has stay behind the item that
-/// they follow there.
+/// Items of the configuration keep their order; items that only the live list has stay behind the
+/// item that they follow there.
 fn merge_items(list: &List, live: &[Value], config: &[Value]) -> Value {
     let keyed = |items: &[Value]| -> Vec<(Option<Element>, Value)> {
         let items = items.iter().enumerate();

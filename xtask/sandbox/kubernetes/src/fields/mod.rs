@@ -1,5 +1,5 @@
-//! Field ownership: the sets of fields behind `metadata.managedFields` and the two operations that move
-//! fields between managers, apply and update.
+//! Field ownership: the sets of fields behind `metadata.managedFields` and the two operations that
+//! move fields between managers, apply and update.
 //!
 //! Invariant: everything here is a function of values; nothing knows about clusters or requests.
 

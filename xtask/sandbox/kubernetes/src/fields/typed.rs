@@ -8,7 +8,8 @@ use super::{
 };
 use crate::schema::{ANY, Identity, List, Object, Schema, Shape, type_name};
 
-/// The fields that a configuration sets, or what keeps it from fitting the schema, one sentence each.
+/// The fields that a configuration sets, or what keeps it from fitting the schema, one sentence
+/// each.
 pub(crate) fn field_set(schema: &Schema, value: &Value) -> Result<FieldSet, Vec<String>> {
     let mut walk = Walk { set: FieldSet::default(), faults: Vec::new(), strict: true };
     walk.visit(schema, &Path::default(), value);

@@ -77,8 +77,8 @@ pub(super) fn discovery(
     Ok(Some(super::json(200, &document)))
 }
 
-/// The old OpenAPI document, without content: clients that miss a kind in the new one look here before they say
-/// that nobody knows it.
+/// The old OpenAPI document, without content: clients that miss a kind in the new one look here
+/// before they say that nobody knows it.
 fn openapi_v2(accept: &str) -> Reply {
     const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2";
     if accept.contains(PROTOBUF) {
@@ -97,7 +97,8 @@ fn readable(head: &Head) -> Answer<()> {
     }
 }
 
-/// The newest aggregated form that a client reads; the first that it names is the one it likes best.
+/// The newest aggregated form that a client reads; the first that it names is the one it likes
+/// best.
 fn aggregated_version(accept: &str) -> Option<&'static str> {
     let first = accept.split(',').find(|one| one.contains("as=APIGroupDiscoveryList"))?;
     if first.contains("v=v2beta1") { Some("v2beta1") } else { Some("v2") }

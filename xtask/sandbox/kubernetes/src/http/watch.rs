@@ -51,7 +51,8 @@ pub(super) fn watch(cluster: Arc<Cluster>, call: Call, shape: Shape) -> Answer<R
     Ok(reply)
 }
 
-/// Where a watch begins: the objects that it tells of first, and the version after which it tells of changes.
+/// Where a watch begins: the objects that it tells of first, and the version after which it tells
+/// of changes.
 struct Start {
     objects: Vec<Arc<Value>>,
     revision: u64,
@@ -158,7 +159,8 @@ impl Watch {
         Ok(())
     }
 
-    /// What an event is to this watch: an object may come into its selection or leave it by a change.
+    /// What an event is to this watch: an object may come into its selection or leave it by a
+    /// change.
     fn kind(&self, event: &Event) -> Option<&'static str> {
         let now = self.selection.matches(&event.object);
         let before =

@@ -23,7 +23,8 @@ pub(super) fn settle(store: &mut Store) {
     release_owners(store);
 }
 
-/// Whether the owner waits for its dependents, by identity and, for its dependents only, by namespace.
+/// Whether the owner waits for its dependents, by identity and, for its dependents only, by
+/// namespace.
 fn owners(store: &Store) -> HashMap<String, (String, bool)> {
     let all = store.everything().map(|(_, object)| {
         let waits = !at(object, "metadata.deletionTimestamp").is_null()

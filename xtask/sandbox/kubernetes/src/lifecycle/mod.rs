@@ -1,8 +1,9 @@
-//! How objects end, and what a cluster does on its own account: the work that the garbage collector, the
-//! namespace controller and a few of their neighbours do beside a real API server.
+//! How objects end, and what a cluster does on its own account: the work that the garbage
+//! collector, the namespace controller and a few of their neighbours do beside a real API server.
 //!
-//! Invariant: [`settle`] runs to the end within the request that caused it, each step being an ordinary change
-//! with a version of its own, so that watches see the order that a real cluster gives.
+//! Invariant: [`settle`] runs to the end within the request that caused it, each step being an
+//! ordinary change with a version of its own, so that watches see the order that a real cluster
+//! gives.
 
 mod bootstrap;
 mod definitions;

@@ -1,4 +1,5 @@
-//! Strategic merge patch: lists merge by the keys of the schema, and `$` directives delete, replace and order.
+//! Strategic merge patch: lists merge by the keys of the schema, and `$` directives delete, replace
+//! and order.
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,5 @@
-//! OpenAPI v3, one document a group and version: helm and kubectl read from it whether the server validates
-//! fields, and how kinds merge.
+//! OpenAPI v3, one document a group and version: helm and kubectl read from it whether the server
+//! validates fields, and how kinds merge.
 
 use std::collections::BTreeSet;
 

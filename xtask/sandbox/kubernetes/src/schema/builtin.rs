@@ -1,5 +1,5 @@
-//! The types of the built-in kinds: fields from `k8s-openapi`, list identities from `data/list-types.json`,
-//! and the few facts that neither has.
+//! The types of the built-in kinds: fields from `k8s-openapi`, list identities from
+//! `data/list-types.json`, and the few facts that neither has.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -222,7 +222,8 @@ mod tests {
     use super::*;
     use crate::schema::{Identity, Shape};
 
-    /// Types of the data file that no kind in use refers to, and a field that is newer than the types.
+    /// Types of the data file that no kind in use refers to, and a field that is newer than the
+    /// types.
     const UNUSED: [&str; 6] = [
         "io.k8s.api.core.v1.ComponentStatus",
         "io.k8s.api.core.v1.NodeAllocatable",

@@ -1,5 +1,6 @@
-//! Decoding by schema: unknown fields go (and are reported), types are checked, empty things vanish as they
-//! do when a real server decodes into structs; then validation of what must be there and within bounds.
+//! Decoding by schema: unknown fields go (and are reported), types are checked, empty things vanish
+//! as they do when a real server decodes into structs; then validation of what must be there and
+//! within bounds.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,5 @@
-//! The shape of objects: what server-side apply, strategic merge, strict decoding and validation follow.
+//! The shape of objects: what server-side apply, strategic merge, strict decoding and validation
+//! follow.
 //!
 //! Built-in kinds take theirs from the `k8s-openapi` types, custom resources from their definition.
 

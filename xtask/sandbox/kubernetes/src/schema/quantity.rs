@@ -1,7 +1,7 @@
 //! Amounts of resources: `500m`, `1.5Gi`, `1e3`.
 //!
-//! A real server writes every amount in its shortest exact form, so that `1000m` comes back as `1`: who compares
-//! what was rendered with what is live has to know.
+//! A real server writes every amount in its shortest exact form, so that `1000m` comes back as `1`:
+//! who compares what was rendered with what is live has to know.
 
 /// Billionths of one: the smallest amount there is.
 const NANOS: i128 = 1_000_000_000;

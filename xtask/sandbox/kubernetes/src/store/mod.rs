@@ -1,7 +1,8 @@
 //! The objects of one cluster, and everything that ever happened to them.
 //!
-//! Invariants: one counter gives every change a resource version of its own, so that a watch resumed from a
-//! version sees exactly what came after; an object that is stored is never changed in place.
+//! Invariants: one counter gives every change a resource version of its own, so that a watch
+//! resumed from a version sees exactly what came after; an object that is stored is never changed
+//! in place.
 
 mod selector;
 
@@ -56,7 +57,8 @@ pub(crate) struct Store {
     /// Everything after this version is in `events`.
     trimmed: u64,
     revision: u64,
-    /// Something happened that the garbage collector or the namespace controller may have to act on.
+    /// Something happened that the garbage collector or the namespace controller may have to act
+    /// on.
     pub(crate) unsettled: bool,
     /// The PEM text that Pods trust the API server by.
     pub(crate) certificate_authority: Arc<str>,

@@ -1,5 +1,5 @@
-//! The least that has to happen in a cluster for helm and kubectl to see their work done: Deployments become
-//! ready unless their image is a broken one, Jobs complete, Pods succeed.
+//! The least that has to happen in a cluster for helm and kubectl to see their work done:
+//! Deployments become ready unless their image is a broken one, Jobs complete, Pods succeed.
 
 use std::fmt::Debug;
 

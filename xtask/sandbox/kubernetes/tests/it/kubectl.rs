@@ -117,8 +117,8 @@ fn a_watch_prints_what_happens() {
     let seen = std::thread::scope(|scope| {
         let watch = scope
             .spawn(|| sandbox.kubectl(&["get", "configmaps", "-n", "n", "-w", "-o", "name"]).text);
-        // The watch has begun once its first line is there, which nobody sees before it ends; so objects come
-        // until the watch has been ended.
+        // The watch has begun once its first line is there, which nobody sees before it ends; so
+        // objects come until the watch has been ended.
         let mut number = 0;
         eventually("the watch ends", || {
             number += 1;

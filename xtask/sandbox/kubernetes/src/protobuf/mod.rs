@@ -1,7 +1,7 @@
-//! The few kinds that clients send as protobuf only: helm its releases, kubectl its `create` commands, Go
-//! clients their deletions and reviews.
-//!
-//! Field numbers are those of the `generated.proto` files of the Kubernetes API.
+//! The few kinds that clients send as protobuf only: helm its releases, kubectl its `create`
+//! commands, Go clients their deletions and reviews.
+
+mod messages;
 
 use std::collections::HashMap;
 
@@ -9,193 +9,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use prost::Message;
 use serde_json::{Map, Value, json};
 
+use self::messages::{
+    AccessReview, Bare, ConfigMap, DeleteOptions, ObjectMeta, OpenApi, OpenApiInfo, RulesReview,
+    Secret, TokenRequest, Unknown,
+};
 use crate::status::{Answer, Failure};
 
 /// How a protobuf body begins.
 pub(crate) const MAGIC: &[u8] = b"k8s\0";
-
-/// The envelope around every object.
-#[derive(Message)]
-struct Unknown {
-    #[prost(message, optional, tag = "1")]
-    type_meta: Option<TypeMeta>,
-    #[prost(bytes = "vec", tag = "2")]
-    raw: Vec<u8>,
-}
-
-#[derive(Message)]
-struct TypeMeta {
-    #[prost(string, tag = "1")]
-    api_version: String,
-    #[prost(string, tag = "2")]
-    kind: String,
-}
-
-#[derive(Message)]
-struct ObjectMeta {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    generate_name: String,
-    #[prost(string, tag = "3")]
-    namespace: String,
-    #[prost(string, tag = "5")]
-    uid: String,
-    #[prost(string, tag = "6")]
-    resource_version: String,
-    #[prost(map = "string, string", tag = "11")]
-    labels: HashMap<String, String>,
-    #[prost(map = "string, string", tag = "12")]
-    annotations: HashMap<String, String>,
-    #[prost(message, repeated, tag = "13")]
-    owner_references: Vec<OwnerReference>,
-    #[prost(string, repeated, tag = "14")]
-    finalizers: Vec<String>,
-}
-
-#[derive(Message)]
-struct OwnerReference {
-    #[prost(string, tag = "1")]
-    kind: String,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    uid: String,
-    #[prost(string, tag = "5")]
-    api_version: String,
-    #[prost(bool, optional, tag = "6")]
-    controller: Option<bool>,
-    #[prost(bool, optional, tag = "7")]
-    block_owner_deletion: Option<bool>,
-}
-
-#[derive(Message)]
-struct Secret {
-    #[prost(message, optional, tag = "1")]
-    metadata: Option<ObjectMeta>,
-    #[prost(map = "string, bytes", tag = "2")]
-    data: HashMap<String, Vec<u8>>,
-    #[prost(string, tag = "3")]
-    kind: String,
-    #[prost(map = "string, string", tag = "4")]
-    string_data: HashMap<String, String>,
-    #[prost(bool, optional, tag = "5")]
-    immutable: Option<bool>,
-}
-
-#[derive(Message)]
-struct ConfigMap {
-    #[prost(message, optional, tag = "1")]
-    metadata: Option<ObjectMeta>,
-    #[prost(map = "string, string", tag = "2")]
-    data: HashMap<String, String>,
-    #[prost(map = "string, bytes", tag = "3")]
-    binary_data: HashMap<String, Vec<u8>>,
-    #[prost(bool, optional, tag = "4")]
-    immutable: Option<bool>,
-}
-
-/// A kind of which requests carry metadata only: Namespace and ServiceAccount.
-#[derive(Message)]
-struct Bare {
-    #[prost(message, optional, tag = "1")]
-    metadata: Option<ObjectMeta>,
-}
-
-#[derive(Message)]
-struct DeleteOptions {
-    #[prost(int64, optional, tag = "1")]
-    grace_period_seconds: Option<i64>,
-    #[prost(message, optional, tag = "2")]
-    preconditions: Option<Preconditions>,
-    #[prost(bool, optional, tag = "3")]
-    orphan_dependents: Option<bool>,
-    #[prost(string, optional, tag = "4")]
-    propagation_policy: Option<String>,
-    #[prost(string, repeated, tag = "5")]
-    dry_run: Vec<String>,
-}
-
-#[derive(Message)]
-struct Preconditions {
-    #[prost(string, optional, tag = "1")]
-    uid: Option<String>,
-    #[prost(string, optional, tag = "2")]
-    resource_version: Option<String>,
-}
-
-#[derive(Message)]
-struct AccessReview {
-    #[prost(message, optional, tag = "2")]
-    spec: Option<AccessReviewSpec>,
-}
-
-#[derive(Message)]
-struct AccessReviewSpec {
-    #[prost(message, optional, tag = "1")]
-    resource: Option<ResourceAttributes>,
-    #[prost(message, optional, tag = "2")]
-    path: Option<PathAttributes>,
-}
-
-#[derive(Message)]
-struct ResourceAttributes {
-    #[prost(string, tag = "1")]
-    namespace: String,
-    #[prost(string, tag = "2")]
-    verb: String,
-    #[prost(string, tag = "3")]
-    group: String,
-    #[prost(string, tag = "4")]
-    version: String,
-    #[prost(string, tag = "5")]
-    resource: String,
-    #[prost(string, tag = "6")]
-    subresource: String,
-    #[prost(string, tag = "7")]
-    name: String,
-}
-
-#[derive(Message)]
-struct PathAttributes {
-    #[prost(string, tag = "1")]
-    path: String,
-    #[prost(string, tag = "2")]
-    verb: String,
-}
-
-#[derive(Message)]
-struct TokenRequest {
-    #[prost(message, optional, tag = "1")]
-    metadata: Option<ObjectMeta>,
-    #[prost(message, optional, tag = "2")]
-    spec: Option<TokenRequestSpec>,
-}
-
-#[derive(Message)]
-struct TokenRequestSpec {
-    #[prost(string, repeated, tag = "1")]
-    audiences: Vec<String>,
-    #[prost(int64, optional, tag = "4")]
-    expiration_seconds: Option<i64>,
-}
-
-/// A document of the old OpenAPI, of which only the head is sent.
-#[derive(Message)]
-struct OpenApi {
-    #[prost(string, tag = "1")]
-    swagger: String,
-    #[prost(message, optional, tag = "2")]
-    info: Option<OpenApiInfo>,
-}
-
-#[derive(Message)]
-struct OpenApiInfo {
-    #[prost(string, tag = "1")]
-    title: String,
-    #[prost(string, tag = "2")]
-    version: String,
-}
 
 /// A document of the old OpenAPI that describes no kind.
 pub(crate) fn empty_openapi_v2(title: &str, version: &str) -> Vec<u8> {
@@ -219,6 +40,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Answer<Value> {
         }
         "DeleteOptions" => delete_options(DeleteOptions::decode(raw).map_err(fault)?),
         "SelfSubjectAccessReview" => access_review(AccessReview::decode(raw).map_err(fault)?),
+        "SelfSubjectRulesReview" => {
+            let spec = RulesReview::decode(raw).map_err(fault)?.spec.unwrap_or_default();
+            json!({"metadata": {}, "spec": {"namespace": spec.namespace}})
+        }
         "TokenRequest" => token_request(TokenRequest::decode(raw).map_err(fault)?),
         kind => {
             return Err(Failure::unsupported_media(format!(
@@ -343,7 +168,7 @@ fn token_request(request: TokenRequest) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{messages::TypeMeta, *};
 
     fn encode(api_version: &str, kind: &str, message: &impl Message) -> Vec<u8> {
         let type_meta = Some(TypeMeta { api_version: api_version.into(), kind: kind.into() });
