@@ -270,6 +270,14 @@ pub(crate) fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
+/// An error in one short line: the client's own text repeats the whole status.
+pub(crate) fn short(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) => status.message.clone(),
+        _ => format!("{error:#}"),
+    }
+}
+
 /// Whether somebody else wrote first: the next reconciliation sees the new state.
 pub(crate) fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
@@ -332,7 +340,7 @@ struct Failure(anyhow::Error);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.0)
+        f.write_str(&short(&self.0))
     }
 }
 
@@ -370,11 +378,15 @@ where
             })
         },
         move |object, error, _| {
-            let conflict = error.0.downcast_ref::<kube::Error>().is_some_and(is_conflict);
-            if !conflict {
-                log.line(&format!("{name} of {}: {error}", object.name_any()));
+            match error.0.downcast_ref::<kube::Error>() {
+                // Gone in the meantime; whatever depends on it is told by the watch.
+                Some(error) if is_not_found(error) => Action::await_change(),
+                Some(error) if is_conflict(error) => Action::requeue(Duration::from_millis(50)),
+                _ => {
+                    log.line(&format!("{name} of {}: {error}", object.name_any()));
+                    Action::requeue(Duration::from_secs(2))
+                }
             }
-            Action::requeue(Duration::from_millis(if conflict { 50 } else { 2000 }))
         },
         cluster.clone(),
         informer.store(),

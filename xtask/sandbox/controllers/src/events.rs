@@ -11,7 +11,7 @@ use kube::api::{Api, ObjectMeta, Patch, PatchParams};
 use kube::{Client, Resource};
 use serde_json::json;
 
-use crate::cluster::manager;
+use crate::cluster::{is_not_found, manager, short};
 use crate::log::Log;
 
 /// Whether an event is good or bad news.
@@ -108,7 +108,11 @@ impl Recorder {
             let change = json!({ "count": seen.count, "lastTimestamp": now });
             api.patch(&seen.name, &PatchParams::apply(component), &Patch::Merge(&change)).await
         };
-        if let Err(error) = written {
+        // An event may have gone with its namespace or its object.
+        if let Err(error) = written
+            && !is_not_found(&error)
+        {
+            let error = short(&error.into());
             self.log.line(&format!("event {reason} ({message}): {error}"));
         }
     }

@@ -69,6 +69,18 @@ impl Login {
         })
     }
 
+    /// A login whose parts are known; TLS is demanded without looking at the certificate, or not used.
+    pub(crate) fn plain(
+        (host, port): (String, String),
+        (user, password): (String, String),
+        name: String,
+        tls: bool,
+    ) -> Result<Self, String> {
+        let number = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+        let mode = if tls { "require" } else { "disable" }.to_owned();
+        Ok(Self { host, port: number, user, password, name, tls: Tls { mode, ca: None } })
+    }
+
     /// Runs `sql` with psql, unaligned and without headers; the error is PostgreSQL's own text.
     pub(crate) async fn query(&self, bin: &Path, sql: String) -> Result<String, String> {
         let mut env = BTreeMap::from([

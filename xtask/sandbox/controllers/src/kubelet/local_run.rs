@@ -11,7 +11,9 @@ use xtask_tools::{Cause, CommandFailure, Interrupt, Stream};
 use super::images::Image;
 use super::volumes::TERMINATION_LOG;
 use crate::cluster::Cluster;
+use crate::irsa;
 use crate::mounts::Mounts;
+use crate::network_policy;
 use crate::pod_logs::LogWriter;
 use crate::process;
 
@@ -88,16 +90,18 @@ impl LocalRun<'_> {
                 self.folder.display()
             ));
         }
+        if let Err(blocked) = self.check_database_edge() {
+            log.line("stderr", &blocked);
+            return Exit::with(1, Some(blocked));
+        }
+        let mut env = self.environment(&path, &message_file);
+        self.aws_access(&mut env, log).await;
         let interrupt = Interrupt::new();
-        let command = process::stoppable(
-            &program,
-            &self.environment(&path, &message_file),
-            interrupt.clone(),
-        )
-        .args(words.iter().skip(1))
-        .cwd(self.work_folder())
-        .timeout(self.deadline())
-        .grace(Duration::from_secs(2));
+        let command = process::stoppable(&program, &env, interrupt.clone())
+            .args(words.iter().skip(1))
+            .cwd(self.work_folder())
+            .timeout(self.deadline())
+            .grace(Duration::from_secs(2));
         let writer = log.clone();
         let _stop = StopOnDrop(interrupt);
         let ended = tokio::task::spawn_blocking(move || {
@@ -157,8 +161,38 @@ impl LocalRun<'_> {
             // Names of Services resolve in the gateway alone; it knows by the login which Pod asks.
             let proxy = format!("http://pod:{}@{gateway}", self.pod.uid().unwrap_or_default());
             env.insert("http_proxy".to_owned(), proxy);
+            env.insert("no_proxy".to_owned(), "127.0.0.1,localhost".to_owned());
         }
         env
+    }
+
+    /// What stands for the role's credentials, if the Pod's ServiceAccount may take its role. If not,
+    /// the program is left with a token that does not exist, and fails as it would.
+    async fn aws_access(&self, env: &mut BTreeMap<String, String>, log: &LogWriter) {
+        if !env.contains_key("AWS_ROLE_ARN") {
+            return;
+        }
+        let namespace = self.pod.namespace().unwrap_or_default();
+        let account = self.pod.spec.as_ref().and_then(|spec| spec.service_account_name.clone());
+        let account = account.unwrap_or_else(|| "default".to_owned());
+        if let Err(error) = irsa::role_of(self.cluster, &namespace, &account).await {
+            log.line("stderr", &format!("sandbox: {error:#}"));
+            return;
+        }
+        env.remove("AWS_ROLE_ARN");
+        env.remove("AWS_WEB_IDENTITY_TOKEN_FILE");
+        let access = &self.cluster.config.aws;
+        env.insert("AWS_ENDPOINT_URL".to_owned(), access.endpoint.to_string());
+        env.insert("AWS_ACCESS_KEY_ID".to_owned(), access.access_key_id.clone());
+        env.insert("AWS_SECRET_ACCESS_KEY".to_owned(), access.secret_access_key.clone());
+    }
+
+    /// Nothing here filters packets: a database that the Pod may not reach has to be refused before.
+    fn check_database_edge(&self) -> Result<(), String> {
+        let Some(host) = self.env.get("PGHOST") else { return Ok(()) };
+        let port = self.env.get("PGPORT").and_then(|port| port.parse().ok()).unwrap_or(5432);
+        network_policy::permits_outside(self.cluster, self.pod, port)
+            .map_err(|blocked| format!("sandbox: connection to {host}:{port} timed out: {blocked}"))
     }
 
     fn work_folder(&self) -> PathBuf {

@@ -14,7 +14,7 @@ pub(crate) mod stand_in;
 mod status;
 mod volumes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +41,8 @@ pub(crate) struct Kubelet {
     /// Held while a Pod is assigned to its node.
     placing: tokio::sync::Mutex<()>,
     addresses: AtomicU32,
+    /// What Realtime would keep in its own tables.
+    tenants: Mutex<BTreeSet<String>>,
 }
 
 struct Worker {
@@ -61,6 +63,7 @@ pub(crate) fn start(
         workers: Mutex::default(),
         placing: tokio::sync::Mutex::default(),
         addresses: AtomicU32::new(0),
+        tenants: Mutex::default(),
     });
     let (sender, mut changed) = mpsc::unbounded_channel();
     cluster.pods.on_change(move |pod| {
@@ -179,6 +182,14 @@ impl Kubelet {
     pub(crate) fn runtime(&self, uid: &str) -> Option<Arc<PodRuntime>> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.get(uid).map(|worker| worker.runtime.clone())
+    }
+
+    pub(crate) fn add_tenant(&self, name: &str) {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+    }
+
+    pub(crate) fn has_tenant(&self, name: &str) -> bool {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     fn pod_folder(&self, uid: &str) -> PathBuf {

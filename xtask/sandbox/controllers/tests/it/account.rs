@@ -81,10 +81,16 @@ impl Account {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let header = |name: &str| {
-            parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
         };
         let mut contents = self.contents.lock().unwrap();
-        let (status, text) = if let Some(action) = header("x-amz-target").strip_prefix("AmazonSSM.") {
+        let (status, text) = if let Some(action) = header("x-amz-target").strip_prefix("AmazonSSM.")
+        {
             ssm(&contents, action, &serde_json::from_slice(&body).unwrap())
         } else if parts.uri.path().starts_with("/clusters/") {
             (200, json!({"cluster": {"identity": {"oidc": {"issuer": ISSUER}}}}).to_string())
@@ -135,7 +141,12 @@ fn s3(contents: &mut Contents, method: &Method, path: &str, body: &Bytes) -> Res
 
 fn query(contents: &mut Contents, call: &BTreeMap<String, String>) -> (u16, String) {
     let fail = |code: &str| {
-        (400, format!("<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"))
+        (
+            400,
+            format!(
+                "<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+            ),
+        )
     };
     let name = |key: &str| call.get(key).cloned().unwrap_or_default();
     match call["Action"].as_str() {
@@ -144,10 +155,14 @@ fn query(contents: &mut Contents, call: &BTreeMap<String, String>) -> (u16, Stri
                 let policy: String =
                     url::form_urlencoded::byte_serialize(policy.to_string().as_bytes()).collect();
                 let role = &call["RoleName"];
-                (200, format!(
-                    "<R><Role><Arn>{}</Arn><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument></Role></R>",
-                    arn(role), policy.replace('+', "%20")
-                ))
+                (
+                    200,
+                    format!(
+                        "<R><Role><Arn>{}</Arn><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument></Role></R>",
+                        arn(role),
+                        policy.replace('+', "%20")
+                    ),
+                )
             }
             None => fail("NoSuchEntity"),
         },
@@ -160,10 +175,12 @@ fn query(contents: &mut Contents, call: &BTreeMap<String, String>) -> (u16, Stri
             });
             (200, format!("<R><subnetSet>{}</subnetSet></R>", subnets.concat()))
         }
-        "DescribeLoadBalancers" => match contents.load_balancers.contains_key(&name("Names.member.1")) {
-            true => (200, balancer(&name("Names.member.1"))),
-            false => fail("LoadBalancerNotFound"),
-        },
+        "DescribeLoadBalancers" => {
+            match contents.load_balancers.contains_key(&name("Names.member.1")) {
+                true => (200, balancer(&name("Names.member.1"))),
+                false => fail("LoadBalancerNotFound"),
+            }
+        }
         "CreateLoadBalancer" => {
             contents.load_balancers.insert(name("Name"), call.clone());
             (200, balancer(&name("Name")))

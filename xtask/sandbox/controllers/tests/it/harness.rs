@@ -61,14 +61,19 @@ impl Cluster {
         let client = Client::try_from(kubernetes.clone()).unwrap();
 
         let account = Account::start(&mut tasks).await;
-        let (faults, load_balancers) = (Arc::new(Faults::default()), Arc::new(LoadBalancers::default()));
+        let (faults, load_balancers) =
+            (Arc::new(Faults::default()), Arc::new(LoadBalancers::default()));
         let logs = PodLogs::new(folder.path().join("logs"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let gateway = format!("http://{}", listener.local_addr().unwrap());
         let authority = authority();
         tasks.spawn({
             let (balancers, authority) = (load_balancers.clone(), authority.clone());
-            async move { gateway::serve(listener, balancers, &authority, std::future::pending()).await.unwrap() }
+            async move {
+                gateway::serve(listener, balancers, &authority, std::future::pending())
+                    .await
+                    .unwrap()
+            }
         });
         let config = ClusterConfig {
             name: "supabase-dev".to_owned(),
@@ -86,7 +91,9 @@ impl Cluster {
             logs: logs.clone(),
             kubernetes_version: "v1.35.0".to_owned(),
         };
-        tasks.spawn(async move { sandbox_controllers::run(config, std::future::pending()).await.unwrap() });
+        tasks.spawn(async move {
+            sandbox_controllers::run(config, std::future::pending()).await.unwrap()
+        });
         let cluster = Self {
             client,
             account,
@@ -127,23 +134,36 @@ impl Cluster {
             let name = text(&object["metadata"]["name"]);
             let (group, version) = version.split_once('/').unwrap_or(("", &version));
             let gvk = GroupVersionKind::gvk(group, version, &kind);
-            let (resource, capabilities) = kube::discovery::pinned_kind(&self.client, &gvk).await.unwrap();
+            let (resource, capabilities) =
+                kube::discovery::pinned_kind(&self.client, &gvk).await.unwrap();
             let api: Api<DynamicObject> = if capabilities.scope == kube::discovery::Scope::Cluster {
                 Api::all_with(self.client.clone(), &resource)
             } else {
-                let namespace = object["metadata"]["namespace"].as_str().unwrap_or("supabase").to_owned();
+                let namespace =
+                    object["metadata"]["namespace"].as_str().unwrap_or("supabase").to_owned();
                 object["metadata"]["namespace"] = json!(namespace);
                 Api::namespaced_with(self.client.clone(), &namespace, &resource)
             };
-            api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(&object)).await.unwrap();
+            api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(&object))
+                .await
+                .unwrap();
         }
     }
 
     /// Waits until an object is as wanted; `None` is one that is not there.
-    pub(crate) async fn wait<K>(&self, namespace: &str, name: &str, wanted: impl Fn(Option<&K>) -> bool) -> Option<K>
+    pub(crate) async fn wait<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        wanted: impl Fn(Option<&K>) -> bool,
+    ) -> Option<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+            + Clone
+            + std::fmt::Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let mut changes = Box::pin(watcher::watch_object(api, name).default_backoff());
@@ -161,7 +181,11 @@ impl Cluster {
         })
         .await;
         if waited.is_err() {
-            panic!("{} {namespace}/{name} stays {last:#?}\n{}", K::kind(&()), self.describe().await);
+            panic!(
+                "{} {namespace}/{name} stays {last:#?}\n{}",
+                K::kind(&()),
+                self.describe().await
+            );
         }
         last
     }
@@ -170,7 +194,11 @@ impl Cluster {
     pub(crate) async fn wait_for<K>(&self, name: &str, wanted: impl Fn(&K) -> bool) -> K
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+            + Clone
+            + std::fmt::Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
     {
         self.wait("supabase", name, |object: Option<&K>| object.is_some_and(&wanted)).await.unwrap()
     }
@@ -211,14 +239,16 @@ impl Cluster {
 
     /// The Pods with a label `app`.
     pub(crate) async fn pods(&self, app: &str) -> Vec<Pod> {
-        let list = self.api::<Pod>().list(&ListParams::default().labels(&format!("app={app}"))).await;
+        let list =
+            self.api::<Pod>().list(&ListParams::default().labels(&format!("app={app}"))).await;
         list.unwrap().items
     }
 
     /// Events and the controllers' log, for a failed test.
-    async fn describe(&self) -> String {
+    pub(crate) async fn describe(&self) -> String {
         let events: Api<Event> = Api::all(self.client.clone());
-        let events = events.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default();
+        let events =
+            events.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default();
         let lines: Vec<_> = events
             .iter()
             .map(|event| {
@@ -226,8 +256,25 @@ impl Cluster {
                 format!("{:?} {:?} {:?}: {:?}", about.kind, about.name, event.reason, event.message)
             })
             .collect();
+        let pods: Api<Pod> = Api::all(self.client.clone());
+        let pods =
+            pods.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default();
+        let ended = pods.iter().flat_map(|pod| {
+            let statuses =
+                pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+            let name = pod.metadata.name.clone().unwrap_or_default();
+            statuses.map(move |status| {
+                format!("{name}/{}: {:?} {:?}", status.name, status.state, status.last_state)
+            })
+        });
+        let ended: Vec<_> = ended.filter(|line| line.contains("exit_code")).collect();
         let log = std::fs::read_to_string(self.folder.path().join("cluster/controllers.log"));
-        format!("events:\n{}\nlog:\n{}", lines.join("\n"), log.unwrap_or_default())
+        format!(
+            "events:\n{}\nended:\n{}\nlog:\n{}",
+            lines.join("\n"),
+            ended.join("\n"),
+            log.unwrap_or_default()
+        )
     }
 }
 

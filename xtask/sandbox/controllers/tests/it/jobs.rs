@@ -52,12 +52,13 @@ async fn a_job_runs_real_sql_and_reports_it() {
             {"name": "SCRIPTS", "value": "/etc/scripts"},
             {"name": "PGHOST", "value": "127.0.0.1"},
             {"name": "PGPORT", "value": postgres.port.to_string()},
-            {"name": "PGUSER", "value": "postgres"},
+            {"name": "PGUSER", "value": "rdsadmin"}, {"name": "PGDATABASE", "value": "postgres"},
             {"name": "PGSSLMODE", "value": "require"},
             {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "database", "key": "password"}}},
         ])),
     ]).await;
-    let done: Job = cluster.wait_for("answer", |job| outcome(job).contains(&"Complete".to_owned())).await;
+    let done: Job =
+        cluster.wait_for("answer", |job| outcome(job).contains(&"Complete".to_owned())).await;
     assert_eq!(outcome(&done), ["SuccessCriteriaMet", "Complete"]);
     let pod = pod_of(&cluster, "answer").await;
     assert_eq!(ended(&pod), (0, Some("42\n".to_owned())));
@@ -74,9 +75,11 @@ async fn a_job_runs_real_sql_and_reports_it() {
 async fn a_failing_job_fails_with_its_own_exit_code() {
     let cluster = Cluster::start().await;
     let mut failing = job("broken", "echo no luck >&2; exit 3", json!([]));
-    failing["spec"]["template"]["spec"]["containers"][0]["terminationMessagePolicy"] = json!("FallbackToLogsOnError");
+    failing["spec"]["template"]["spec"]["containers"][0]["terminationMessagePolicy"] =
+        json!("FallbackToLogsOnError");
     cluster.apply([failing]).await;
-    let done: Job = cluster.wait_for("broken", |job| outcome(job).contains(&"Failed".to_owned())).await;
+    let done: Job =
+        cluster.wait_for("broken", |job| outcome(job).contains(&"Failed".to_owned())).await;
     assert_eq!(outcome(&done), ["FailureTarget", "Failed"]);
     assert_eq!(ended(&pod_of(&cluster, "broken").await), (3, Some("no luck\n".to_owned())));
     cluster.wait_for_event("broken", "BackoffLimitExceeded", "backoff limit").await;
@@ -85,15 +88,33 @@ async fn a_failing_job_fails_with_its_own_exit_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_sees_nothing_of_the_environment_around_it() {
     let cluster = Cluster::start().await;
-    cluster.apply([job("clean", "env | cut -d= -f1 | sort | tr '\\n' ' ' > /dev/termination-log", json!([]))]).await;
+    cluster
+        .apply([job(
+            "clean",
+            "env | cut -d= -f1 | sort | tr '\\n' ' ' > /dev/termination-log",
+            json!([]),
+        )])
+        .await;
     cluster.wait_for::<Job>("clean", |job| outcome(job).contains(&"Complete".to_owned())).await;
     let (_, names) = ended(&pod_of(&cluster, "clean").await);
     let names = names.unwrap();
     let unexpected: Vec<_> = names
         .split_whitespace()
         .filter(|name| {
-            !["HOME", "HOSTNAME", "LC_ALL", "OLDPWD", "PATH", "PWD", "SHLVL", "TERMINATION_LOG", "TMPDIR", "_", "http_proxy"]
-                .contains(name)
+            ![
+                "HOME",
+                "HOSTNAME",
+                "LC_ALL",
+                "OLDPWD",
+                "PATH",
+                "PWD",
+                "SHLVL",
+                "TERMINATION_LOG",
+                "TMPDIR",
+                "_",
+                "http_proxy",
+            ]
+            .contains(name)
         })
         .collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
@@ -107,7 +128,8 @@ async fn a_failed_pod_is_replaced_within_the_backoff_limit() {
     let mut flaky = job("flaky", &command, json!([]));
     flaky["spec"]["backoffLimit"] = json!(2);
     cluster.apply([flaky]).await;
-    let done: Job = cluster.wait_for("flaky", |job| outcome(job).contains(&"Complete".to_owned())).await;
+    let done: Job =
+        cluster.wait_for("flaky", |job| outcome(job).contains(&"Complete".to_owned())).await;
     let status = done.status.unwrap();
     assert_eq!((status.succeeded, status.failed), (Some(1), Some(1)));
 }

@@ -5,6 +5,7 @@ mod gateway;
 mod harness;
 mod jobs;
 mod postgres;
+mod product;
 mod releases;
 mod secrets;
 mod workloads;

@@ -19,7 +19,8 @@ pub(crate) fn bin() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&path));
     let programs = ["initdb", "postgres", "pg_isready", "psql"];
-    let found = folders.into_iter().find(|folder| programs.iter().all(|name| folder.join(name).is_file()));
+    let found =
+        folders.into_iter().find(|folder| programs.iter().all(|name| folder.join(name).is_file()));
     found.expect("these tests need PostgreSQL: initdb, postgres, pg_isready and psql in one folder")
 }
 
@@ -56,15 +57,16 @@ impl Postgres {
         own(&password, owner);
         command("initdb")
             .arg(format!("--pgdata={}", data.display()))
-            .args(["--username=postgres", "--auth=scram-sha-256", "--no-sync"])
+            .args(["--username=rdsadmin", "--auth=scram-sha-256", "--no-sync"])
             .arg(format!("--pwfile={}", password.display()))
             .run_quietly()
             .unwrap();
-        let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let certificate_pem = certificate.cert.pem();
-        for (name, text) in
-            [("server.crt", &certificate_pem), ("server.key", &certificate.signing_key.serialize_pem())]
-        {
+        for (name, text) in [
+            ("server.crt", &certificate_pem),
+            ("server.key", &certificate.signing_key.serialize_pem()),
+        ] {
             let path = data.join(name);
             std::fs::write(&path, text).unwrap();
             restrict(&path);
@@ -77,19 +79,34 @@ impl Postgres {
         let daemon = command("postgres")
             .arg("-D")
             .arg(&data)
-            .args(["-c", "listen_addresses=127.0.0.1", "-c", &format!("port={port}"), "-c", "ssl=on"])
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                &format!("port={port}"),
+                "-c",
+                "ssl=on",
+            ])
             .args(["-c", "unix_socket_directories=", "-c", "fsync=off"])
             .log_to(folder.path().join("log"))
             .spawn_daemon()
             .unwrap();
         let postgres = Self { port, certificate: certificate_pem, daemon, _folder: folder };
         let until = Instant::now() + Duration::from_secs(20);
-        let ready = processes
-            .command(bin().join("pg_isready"))
-            .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
+        let ready = processes.command(bin().join("pg_isready")).args([
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+        ]);
         while let Err(error) = ready.run_quietly() {
             let log = std::fs::read_to_string(postgres._folder.path().join("log"));
-            assert!(Instant::now() < until, "PostgreSQL did not come up: {error}\n{}", log.unwrap_or_default());
+            assert!(
+                Instant::now() < until,
+                "PostgreSQL did not come up: {error}\n{}",
+                log.unwrap_or_default()
+            );
         }
         postgres
     }
@@ -98,7 +115,20 @@ impl Postgres {
     pub(crate) fn run(&self, sql: &str) {
         Processes::default()
             .command(bin().join("psql"))
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres", "-f", "-"])
+            .args([
+                "-X",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                "127.0.0.1",
+                "-d",
+                "postgres",
+                "-U",
+                "rdsadmin",
+                "-f",
+                "-",
+            ])
             .args(["-p", &self.port.to_string()])
             .env("PGPASSWORD", PASSWORD)
             .stdin(sql)

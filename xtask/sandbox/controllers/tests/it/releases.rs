@@ -12,9 +12,11 @@ use crate::harness::Cluster;
 /// Helm 4 from the path, or the copy that the project installed for itself.
 fn helm() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-    let installed = std::fs::read_dir(root.join("target/tools/helm")).into_iter().flatten().flatten();
+    let installed =
+        std::fs::read_dir(root.join("target/tools/helm")).into_iter().flatten().flatten();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates: Vec<PathBuf> = std::env::split_paths(&path).map(|folder| folder.join("helm")).collect();
+    let mut candidates: Vec<PathBuf> =
+        std::env::split_paths(&path).map(|folder| folder.join("helm")).collect();
     candidates.extend(installed.map(|entry| entry.path().join("helm")));
     let is_four = |helm: &PathBuf| {
         let version = Processes::default().command(helm).args(["version", "--short"]).output();
@@ -26,21 +28,21 @@ fn helm() -> PathBuf {
         .expect("these tests need helm 4: `cargo xtask doctor` says how to get it")
 }
 
-fn command(cluster: &Cluster) -> Command {
+pub(crate) fn command(cluster: &Cluster) -> Command {
     Processes::default()
         .command(helm())
         .env("KUBECONFIG", &cluster.kubeconfig)
         .env("HELM_CACHE_HOME", cluster.folder.path().join("helm"))
         .env("HELM_CONFIG_HOME", cluster.folder.path().join("helm"))
         .env("HELM_DATA_HOME", cluster.folder.path().join("helm"))
-        .args(["--namespace", "supabase"])
-        .timeout(Duration::from_secs(180))
+        .timeout(Duration::from_secs(300))
 }
 
 fn write_chart(folder: &Path) -> PathBuf {
     let chart = folder.join("chart");
     std::fs::create_dir_all(chart.join("templates")).unwrap();
-    std::fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: web\nversion: 1.0.0\n").unwrap();
+    std::fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: web\nversion: 1.0.0\n")
+        .unwrap();
     std::fs::write(chart.join("values.yaml"), "tag: v3.30.1\n").unwrap();
     std::fs::write(
         chart.join("templates/all.yaml"),
@@ -87,13 +89,16 @@ async fn helm_installs_tests_and_rolls_a_bad_image_back() {
     let chart = write_chart(cluster.folder.path());
     let install = |tag: &str, seconds: u32| {
         command(&cluster)
-            .args(["upgrade", "--install", "web"])
+            .args(["--namespace", "supabase", "upgrade", "--install", "web"])
             .arg(&chart)
             .args(["--set", &format!("tag={tag}"), "--wait", "--rollback-on-failure"])
             .args(["--timeout", &format!("{seconds}s")])
     };
     let (good, bad) = (install("v3.30.1", 120), install("no-such-tag", 8));
-    let (test, history) = (command(&cluster).args(["test", "web"]), command(&cluster).args(["history", "web", "-o", "json"]));
+    let (test, history) = (
+        command(&cluster).args(["--namespace", "supabase", "test", "web"]),
+        command(&cluster).args(["--namespace", "supabase", "history", "web", "-o", "json"]),
+    );
     let outcome = tokio::task::spawn_blocking(move || {
         good.output().unwrap();
         test.output().unwrap();
@@ -105,9 +110,11 @@ async fn helm_installs_tests_and_rolls_a_bad_image_back() {
     assert!(failure.contains("rollback") || failure.contains("rolled back"), "{failure}");
     let statuses: Vec<_> = history.iter().map(|entry| entry["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["superseded", "failed", "deployed"]);
-    let web: Deployment = cluster.wait_for("web", |web: &Deployment| {
-        web.status.clone().unwrap_or_default().updated_replicas == Some(2)
-    }).await;
+    let web: Deployment = cluster
+        .wait_for("web", |web: &Deployment| {
+            web.status.clone().unwrap_or_default().updated_replicas == Some(2)
+        })
+        .await;
     let image = web.spec.unwrap().template.spec.unwrap().containers.remove(0).image.unwrap();
     assert_eq!(image, "darthsim/imgproxy:v3.30.1");
 }

@@ -14,20 +14,25 @@ fn external_secrets(cluster: &Cluster) -> Api<DynamicObject> {
 
 fn definition(kind: &str, plural: &str) -> Value {
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.external-secrets.io")},
-        "spec": {
-            "group": "external-secrets.io", "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List")},
-            "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
-        }})
+    "metadata": {"name": format!("{plural}.external-secrets.io")},
+    "spec": {
+        "group": "external-secrets.io", "scope": "Namespaced",
+        "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List")},
+        "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+    }})
 }
 
 /// The operator, its right to make tokens, and a store for the account `reader`.
 async fn install(cluster: &Cluster) {
     let role = cluster.account.put_role("reader", "supabase:reader");
     cluster.add_namespace("external-secrets").await;
-    cluster.apply([definition("SecretStore", "secretstores"), definition("ExternalSecret", "externalsecrets")]).await;
+    cluster
+        .apply([
+            definition("SecretStore", "secretstores"),
+            definition("ExternalSecret", "externalsecrets"),
+        ])
+        .await;
     let image = "ghcr.io/external-secrets/external-secrets:v2.9.0";
     let mut operator = deployment("external-secrets", image, 1);
     operator["metadata"]["namespace"] = json!("external-secrets");
@@ -64,7 +69,8 @@ async fn wait_for_reason(cluster: &Cluster, reason: &str) -> Value {
     let status = cluster.eventually(|| async {
         let object = external_secrets(cluster).get("jwt").await.ok()?;
         let status = object.data.get("status")?.clone();
-        let ready = status["conditions"].as_array()?.iter().find(|one| one["type"] == "Ready")?.clone();
+        let ready =
+            status["conditions"].as_array()?.iter().find(|one| one["type"] == "Ready")?.clone();
         (ready["reason"] == reason).then_some(status)
     });
     status.await.unwrap_or_else(|| panic!("never {reason}"))
@@ -108,7 +114,8 @@ async fn a_missing_parameter_fails_with_the_cause_in_an_event() {
     cluster.apply([external_secret()]).await;
     let status = wait_for_reason(&cluster, "SecretSyncedError").await;
     assert_eq!(status["conditions"][0]["message"], "could not get secret data from provider");
-    let cause = "error processing spec.data[0] (key: /dev/supabase/jwt/secret), err: Secret does not exist";
+    let cause =
+        "error processing spec.data[0] (key: /dev/supabase/jwt/secret), err: Secret does not exist";
     cluster.wait_for_event("jwt", "UpdateFailed", cause).await;
     assert!(held(&cluster).await.is_none());
     cluster.account.put_parameter("/dev/supabase/jwt/secret", "late");
@@ -125,7 +132,9 @@ async fn a_store_is_ready_only_with_a_role_that_trusts_its_account() {
     let touch = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader",
         "labels": {"touched": "yes"}, "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/reader"}}});
     cluster.apply([touch]).await;
-    cluster.wait_for_event("store", "InvalidProviderConfig", "system:serviceaccount:elsewhere:reader").await;
+    cluster
+        .wait_for_event("store", "InvalidProviderConfig", "system:serviceaccount:elsewhere:reader")
+        .await;
     cluster.apply([external_secret()]).await;
     wait_for_reason(&cluster, "SecretSyncedError").await;
     cluster.wait_for_event("jwt", "UpdateFailed", "SecretStore \"store\" is not ready").await;

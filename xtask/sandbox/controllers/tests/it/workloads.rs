@@ -51,7 +51,8 @@ async fn a_bad_image_never_becomes_ready_and_misses_its_deadline() {
     let mut bad = deployment("web", IMAGE, 1);
     cluster.apply([bad.clone()]).await;
     cluster.wait_for::<Deployment>("web", |web| is_rolled_out(web, 1)).await;
-    bad["spec"]["template"]["spec"]["containers"][0]["image"] = json!("supabase/gotrue:no-such-tag");
+    bad["spec"]["template"]["spec"]["containers"][0]["image"] =
+        json!("supabase/gotrue:no-such-tag");
     bad["spec"]["progressDeadlineSeconds"] = json!(3);
     cluster.apply([bad]).await;
     cluster.wait_for_event("web-", "Failed", "supabase/gotrue:no-such-tag: not found").await;
@@ -71,9 +72,7 @@ async fn a_pod_waits_for_the_secret_that_it_needs() {
     ]);
     cluster.apply([web]).await;
     cluster.wait_for_event("web-", "Failed", "secret \"late\" not found").await;
-    let secret = |key: &str| {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "late"}, "stringData": {key: "1"}})
-    };
+    let secret = |key: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "late"}, "stringData": {key: "1"}});
     cluster.apply([secret("b")]).await;
     cluster.wait_for_event("web-", "Failed", "couldn't find key a in Secret supabase/late").await;
     cluster.apply([secret("a")]).await;
@@ -87,7 +86,9 @@ async fn a_missing_service_account_stops_the_pods_until_it_is_there() {
     web["spec"]["template"]["spec"]["serviceAccountName"] = json!("web");
     cluster.apply([web]).await;
     cluster.wait_for_event("web-", "FailedCreate", "serviceaccount \"web\" not found").await;
-    cluster.apply([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}})]).await;
+    cluster
+        .apply([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}})])
+        .await;
     cluster.wait_for::<Deployment>("web", |web| is_rolled_out(web, 1)).await;
 }
 
@@ -102,18 +103,27 @@ async fn a_wrong_probe_keeps_a_pod_out_of_its_service() {
         "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}],
     }});
     cluster.apply([web.clone(), service]).await;
-    cluster.wait_for_event("web-", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404").await;
+    cluster
+        .wait_for_event(
+            "web-",
+            "Unhealthy",
+            "Readiness probe failed: HTTP probe failed with statuscode: 404",
+        )
+        .await;
     let ready_endpoints = || async {
         let slices = cluster.api::<EndpointSlice>().list(&ListParams::default()).await.ok()?;
         let endpoints = slices.items.first()?.endpoints.clone();
-        let ready = endpoints.iter().filter(|one| one.conditions.as_ref().unwrap().ready == Some(true));
+        let ready =
+            endpoints.iter().filter(|one| one.conditions.as_ref().unwrap().ready == Some(true));
         Some((endpoints.len(), ready.count(), slices.items.first()?.ports.clone()?.first()?.port))
     };
     assert_eq!(cluster.eventually(ready_endpoints).await, Some((1, 0, Some(8080))));
-    web["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"] = json!("/health");
+    web["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"] =
+        json!("/health");
     cluster.apply([web]).await;
     cluster.wait_for::<Deployment>("web", |web| is_rolled_out(web, 1)).await;
-    let served = cluster.eventually(|| async { ready_endpoints().await.filter(|(_, ready, _)| *ready == 1) });
+    let served = cluster
+        .eventually(|| async { ready_endpoints().await.filter(|(_, ready, _)| *ready == 1) });
     assert!(served.await.is_some());
 }
 
@@ -123,15 +133,18 @@ async fn an_autoscaler_raises_a_workload_to_its_minimum() {
     let mut web = deployment("web", IMAGE, 1);
     web["spec"].as_object_mut().unwrap().remove("replicas");
     let autoscaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "web"}, "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-            "minReplicas": 3, "maxReplicas": 5,
-        }});
+    "metadata": {"name": "web"}, "spec": {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        "minReplicas": 3, "maxReplicas": 5,
+    }});
     cluster.apply([web, autoscaler]).await;
     let web: Deployment = cluster.wait_for("web", |web| is_rolled_out(web, 3)).await;
-    let scaler = web.metadata.managed_fields.unwrap().into_iter().find(|entry| {
-        entry.subresource.as_deref() == Some("scale")
-    });
+    let scaler = web
+        .metadata
+        .managed_fields
+        .unwrap()
+        .into_iter()
+        .find(|entry| entry.subresource.as_deref() == Some("scale"));
     assert_eq!(scaler.unwrap().manager.as_deref(), Some("kube-controller-manager"));
 }
 
@@ -149,17 +162,30 @@ async fn a_stateful_set_starts_its_pods_in_order_each_with_its_claim() {
             "resources": {"requests": {"storage": "1Gi"}},
         }}],
     }})]).await;
-    cluster.wait_for::<StatefulSet>("store", |set| {
-        let status = set.status.clone().unwrap_or_default();
-        status.ready_replicas == Some(2) && status.current_revision == status.update_revision
-    })
-    .await;
+    cluster
+        .wait_for::<StatefulSet>("store", |set| {
+            let status = set.status.clone().unwrap_or_default();
+            status.ready_replicas == Some(2) && status.current_revision == status.update_revision
+        })
+        .await;
     for name in ["data-store-0", "data-store-1"] {
-        let bound = |claim: &PersistentVolumeClaim| claim.status.clone().unwrap_or_default().phase.as_deref() == Some("Bound");
+        let bound = |claim: &PersistentVolumeClaim| {
+            claim.status.clone().unwrap_or_default().phase.as_deref() == Some("Bound")
+        };
         cluster.wait_for::<PersistentVolumeClaim>(name, bound).await;
     }
-    let (first, second) = (cluster.api::<Pod>().get("store-0").await.unwrap(), cluster.api::<Pod>().get("store-1").await.unwrap());
-    let ready = first.status.unwrap().conditions.unwrap().into_iter().find(|one| one.type_ == "Ready").unwrap();
+    let (first, second) = (
+        cluster.api::<Pod>().get("store-0").await.unwrap(),
+        cluster.api::<Pod>().get("store-1").await.unwrap(),
+    );
+    let ready = first
+        .status
+        .unwrap()
+        .conditions
+        .unwrap()
+        .into_iter()
+        .find(|one| one.type_ == "Ready")
+        .unwrap();
     assert!(ready.last_transition_time.unwrap() <= second.creation_timestamp().unwrap());
 }
 
@@ -203,7 +229,9 @@ async fn a_restart_replaces_every_pod() {
         .unwrap();
     let generation = restarted.metadata.generation;
     cluster
-        .wait_for::<Deployment>("web", |web| web.metadata.generation == generation && is_rolled_out(web, 2))
+        .wait_for::<Deployment>("web", |web| {
+            web.metadata.generation == generation && is_rolled_out(web, 2)
+        })
         .await;
     let replaced = cluster
         .eventually(|| async {

@@ -6,6 +6,7 @@
 mod auth;
 mod functions;
 mod meta;
+mod realtime;
 mod rest;
 mod session;
 mod sql;
@@ -31,7 +32,7 @@ pub(super) async fn answer(site: &Site, container: &ContainerRuntime, call: &Cal
         Some(Component::Imgproxy) if call.request.path == "/health" => {
             Reply::text(200, "imgproxy is running")
         }
-        Some(Component::Realtime) if call.request.path == "/healthcheck" => Reply::text(200, "ok"),
+        Some(Component::Realtime) => realtime::answer(site, container, call).await,
         _ => not_simulated(call),
     }
 }
