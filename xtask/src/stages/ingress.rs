@@ -10,6 +10,9 @@ use crate::{
     terraform::Infrastructure,
 };
 
+/// The gateway's Ingress, as `helm/supabase` names it.
+const INGRESS: &str = "supabase-kong";
+
 /// Where Supabase answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Address {
@@ -68,13 +71,13 @@ struct WaitForName;
 
 impl Action<Context> for WaitForName {
     fn preview(&self) -> Preview {
-        Preview::Wait("Ingress supabase has .status.loadBalancer.ingress[0].hostname".to_owned())
+        Preview::Wait("Ingress supabase-kong has .status.loadBalancer.ingress[0].hostname".to_owned())
     }
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let infrastructure = run.output::<Infrastructure>()?;
         let cluster = context.cluster(&infrastructure)?;
-        let load_balancer = waiting(run, |wait| cluster.wait_ingress(NAMESPACE, "supabase", wait))?;
+        let load_balancer = waiting(run, |wait| cluster.wait_ingress(NAMESPACE, INGRESS, wait))?;
         let url = match &infrastructure.hostname {
             Some(host) => format!("https://{host}"),
             None => format!("http://{load_balancer}"),

@@ -16,6 +16,7 @@ from moto.core.exceptions import ServiceException
 
 #: STS allows clocks to differ by this much.
 CLOCK_SKEW = datetime.timedelta(minutes=5)
+STS_LIFETIME = datetime.timedelta(minutes=15)
 EMPTY_BODY = hashlib.sha256(b"").hexdigest()
 
 
@@ -40,6 +41,8 @@ def check(query: str, headers: Mapping[str, str], secret_of: Callable[[str], str
     secret = secret_of(key)
     if secret is None:
         raise Refused("InvalidClientTokenId", "The security token included in the request is invalid.")
+    # STS takes a presigned query for 15 minutes, whatever it says; EKS logins rely on that.
+    lifetime = max(lifetime, STS_LIFETIME)
     now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
     if not made - CLOCK_SKEW <= now <= made + lifetime:
         raise Refused("ExpiredToken", f"Signature expired: made {made}, valid for {lifetime}, now {now}")
