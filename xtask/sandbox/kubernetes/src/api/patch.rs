@@ -31,6 +31,9 @@ pub(super) fn patch(store: &mut Store, call: &Call, body: &Body) -> Answer<Done>
     let mut new = old.clone();
     let change = body.value()?;
     change_by(call, &mut new, &body.media, &change)?;
+    if !new.is_object() {
+        return Err(Failure::bad_request("the patch leaves nothing that is an object"));
+    }
     let warnings = conform(call, &mut new, |unknown| {
         Failure::unprocessable(format!(
             "\"\" is invalid: patch: Invalid value: {:?}: strict decoding error: {unknown}",

@@ -1,5 +1,6 @@
 //! Every kind in use: applied, applied again, written back.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::testing::Probe;
@@ -107,16 +108,22 @@ fn smallest() -> Vec<Value> {
     ]
 }
 
+/// The collection in which an object belongs, and whether its kind counts generations.
+fn collection(probe: &Probe, object: &Value) -> (String, bool) {
+    let (api_version, kind) =
+        (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
+    let resource = probe.cluster.store().registry.of_kind(api_version, kind).unwrap().clone();
+    let root = if resource.group.is_empty() { "/api" } else { "/apis" };
+    let namespace = if resource.namespaced { "/namespaces/default" } else { "" };
+    (format!("{root}/{api_version}{namespace}/{}", resource.plural), resource.generation)
+}
+
 #[test]
 fn every_kind_is_applied_once_and_the_second_time_changes_nothing() {
     for object in smallest() {
         let probe = Probe::new();
-        let (api_version, kind) =
-            (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
-        let resource = probe.cluster.store().registry.of_kind(api_version, kind).unwrap().clone();
-        let root = if resource.group.is_empty() { "/api" } else { "/apis" };
-        let namespace = if resource.namespaced { "/namespaces/default" } else { "" };
-        let path = format!("{root}/{api_version}{namespace}/{}/x", resource.plural);
+        let (collection, counts) = collection(&probe, &object);
+        let (path, kind) = (format!("{collection}/x"), &object["kind"]);
         let applied =
             probe.apply(&path, "helm", &object).unwrap_or_else(|fault| panic!("{kind}: {fault:?}"));
         let again =
@@ -128,6 +135,79 @@ fn every_kind_is_applied_once_and_the_second_time_changes_nothing() {
             written["metadata"]["resourceVersion"], applied["metadata"]["resourceVersion"],
             "{kind}"
         );
-        assert_eq!(applied["metadata"].get("generation").is_some(), resource.generation, "{kind}");
+        assert_eq!(applied["metadata"].get("generation").is_some(), counts, "{kind}");
+    }
+}
+
+fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[a-zA-Z$:./]{0,8}", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Every place in an object, as a JSON pointer.
+fn places(object: &Value, at: &str, into: &mut Vec<String>) {
+    into.push(at.to_owned());
+    match object {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                places(value, &format!("{at}/{key}"), into);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                places(value, &format!("{at}/{index}"), into);
+            }
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// An object with anything in any one place is taken or refused, and a stored one can still be read.
+    #[test]
+    fn nothing_that_is_sent_breaks_the_server(
+        kind in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
+        value in anything(),
+    ) {
+        let objects = smallest();
+        let object = kind.get(&objects);
+        let probe = Probe::new();
+        let (collection, _) = collection(&probe, object);
+        let path = format!("{collection}/x");
+        let mut all = Vec::new();
+        places(object, "", &mut all);
+        let mut broken = object.clone();
+        *broken.pointer_mut(place.get::<String>(&all)).unwrap() = value;
+
+        let json = "application/json";
+        let _ = probe.send("POST", &format!("{collection}?dryRun=All"), json, &broken);
+        let _ = probe.apply(&path, "a", object);
+        for kind in ["merge", "strategic-merge", "json"] {
+            let _ = probe.patch(&path, kind, broken.clone());
+        }
+        let _ = probe.apply(&path, "a", &broken);
+        let _ = probe.send("PUT", &path, json, &broken);
+        for path in [&collection, &path] {
+            if let Ok(done) = probe.send("GET", path, json, &Value::Null) {
+                prop_assert!(done.body["metadata"].is_object());
+            }
+        }
+        let _ = probe.send("DELETE", &path, json, &broken);
     }
 }

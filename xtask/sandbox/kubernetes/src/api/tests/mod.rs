@@ -1,5 +1,6 @@
 //! The rules of requests, seen as a client sees them.
 
+mod custom;
 mod kinds;
 mod ownership;
 
