@@ -55,10 +55,8 @@ fn put_parameters(cluster: &Cluster) {
 
 /// What RDS makes of the server before anyone logs in.
 fn make_master(postgres: &Postgres) {
-    for script in ["roles.sql"] {
-        let path = root().join("xtask/sandbox/src/databases/sql").join(script);
-        postgres.run(&std::fs::read_to_string(path).unwrap());
-    }
+    let roles = root().join("xtask/sandbox/src/databases/sql/roles.sql");
+    postgres.run(&std::fs::read_to_string(roles).unwrap());
     postgres.run(&format!(
         "create role supabase_master login createrole createdb password '{MASTER}' in role rds_superuser;"
     ));

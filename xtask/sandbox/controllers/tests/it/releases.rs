@@ -9,14 +9,15 @@ use xtask_tools::{Command, Processes};
 
 use crate::harness::Cluster;
 
-/// Helm 4 from the path, or the copy that the project installed for itself.
+/// Helm 4 from the variable HELM, from the path, or the copy that the project installed for itself.
 fn helm() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let installed =
         std::fs::read_dir(root.join("target/tools/helm")).into_iter().flatten().flatten();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates: Vec<PathBuf> =
-        std::env::split_paths(&path).map(|folder| folder.join("helm")).collect();
+        std::env::var_os("HELM").map(PathBuf::from).into_iter().collect();
+    candidates.extend(std::env::split_paths(&path).map(|folder| folder.join("helm")));
     candidates.extend(installed.map(|entry| entry.path().join("helm")));
     let is_four = |helm: &PathBuf| {
         let version = Processes::default().command(helm).args(["version", "--short"]).output();

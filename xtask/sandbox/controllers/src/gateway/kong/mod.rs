@@ -4,6 +4,8 @@ mod config;
 mod plugins;
 mod router;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use config::{Config, load};
 pub(crate) use router::{Answer, Decision, Request};

@@ -114,9 +114,8 @@ impl Config {
     /// The route with the number of bytes of the path that it matched: regular expressions first, then
     /// the longest prefix.
     fn route(&self, request: &Request) -> Option<(&Route, usize)> {
-        let allowed = |route: &&Route| {
-            route.methods.is_empty() || route.methods.iter().any(|method| *method == request.method)
-        };
+        let allowed =
+            |route: &&Route| route.methods.is_empty() || route.methods.contains(&request.method);
         let candidates = || self.routes.iter().filter(allowed);
         let by_regex = candidates().find_map(|route| match &route.path {
             PathMatch::Regex(regex) => Some((route, regex.find(&request.path)?.end())),

@@ -78,7 +78,7 @@ fn login(settings: &Value) -> Result<Login, String> {
 /// Accepts a websocket with a valid key. No frame is answered after that.
 fn handshake(call: &Call, secret: &str) -> Reply {
     let key = call.request.header("x-api-key").or_else(|| call.request.query("apikey"));
-    if !key.is_some_and(|key| jwt::verify(&key, secret).is_ok()) {
+    if key.is_none_or(|key| jwt::verify(&key, secret).is_err()) {
         return Reply::text(403, "");
     }
     let is_upgrade = call
