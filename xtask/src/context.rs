@@ -251,7 +251,10 @@ impl Context {
                 // Terraform keeps plain names below the same prefix.
                 for spec in &CATALOGUE {
                     let name = self.parameter(spec.path);
-                    let Some(parameter) = stored.iter().find(|parameter| parameter.name == name) else { continue };
+                    let Some(parameter) = stored.iter().find(|parameter| parameter.name == name)
+                    else {
+                        continue;
+                    };
                     if spec.is_hidden() {
                         self.register(&parameter.value)?;
                     }

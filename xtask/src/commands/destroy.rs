@@ -52,21 +52,32 @@ fn confirmed(session: &Session, environment: &str, given: Option<&str>) -> anyho
 
 /// Asks AWS for everything that still carries the environment's tag.
 fn nothing_left(session: &Session, context: &Context) -> anyhow::Result<Exit> {
-    let left = context.cloud()?.tagged_resources("Environment", &context.environment.name)?;
+    let cloud = context.cloud()?;
+    let (environment, region) = (&context.environment.name, &context.environment.region);
+    let mut left = Vec::new();
+    for resource in cloud.tagged_resources("Environment", environment)? {
+        if is_final_snapshot(&resource.arn) {
+            session.console.line(&format!("kept on purpose: {}", resource.arn));
+        } else if !cloud.is_departing(&resource.arn)? {
+            left.push(resource.arn);
+        }
+    }
     if left.is_empty() {
-        session.console.line(&format!(
-            "nothing of `{}` is left in {}",
-            context.environment.name, context.environment.region
-        ));
+        session.console.line(&format!("nothing of `{environment}` is left in {region}"));
         return Ok(Exit::Done);
     }
     session.console.line("these resources are left:");
-    for resource in &left {
-        session.console.line(&format!("  {}", resource.arn));
+    for arn in &left {
+        session.console.line(&format!("  {arn}"));
     }
     Err(Exit::StageFailed.error(format!(
-        "{} resources are left; delete them or run `cargo xtask destroy {}` again",
+        "{} resources are left; delete them or run `cargo xtask destroy {environment}` again",
         left.len(),
-        context.environment.name
     )))
+}
+
+/// The database's last snapshot is the way back after a tear-down; it costs little and is deleted
+/// by hand.
+fn is_final_snapshot(arn: &str) -> bool {
+    arn.contains(":rds:") && arn.contains(":snapshot:") && arn.contains("-final-")
 }

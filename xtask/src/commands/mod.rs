@@ -1,5 +1,6 @@
 //! One verb a file. This file dispatches and turns errors into a text and an exit code.
 
+mod bench;
 mod bootstrap;
 mod deploy;
 mod destroy;
@@ -54,7 +55,7 @@ impl Session {
             Command::Doctor(arguments) => doctor::run(&self, &arguments),
             Command::Test(arguments) => test::run(&self, &arguments),
             Command::Bootstrap(arguments) => bootstrap::run(&self, &arguments),
-            Command::Bench(_) => Err(anyhow::anyhow!("x")),
+            Command::Bench(arguments) => bench::run(&self, &arguments),
             Command::Sandbox(arguments) => sandbox::run(&self, &arguments),
             Command::EksToken(arguments) => eks_token::run(&self, &arguments),
         };

@@ -71,7 +71,9 @@ struct WaitForName;
 
 impl Action<Context> for WaitForName {
     fn preview(&self) -> Preview {
-        Preview::Wait("Ingress supabase-kong has .status.loadBalancer.ingress[0].hostname".to_owned())
+        Preview::Wait(
+            "Ingress supabase-kong has .status.loadBalancer.ingress[0].hostname".to_owned(),
+        )
     }
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {

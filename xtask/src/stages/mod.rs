@@ -3,6 +3,7 @@
 //! and one row.
 
 mod addons;
+mod baseline;
 mod database;
 mod infrastructure;
 mod ingress;
@@ -22,6 +23,7 @@ pub(crate) use ingress::Address;
 pub(crate) static STAGES: &[&dyn Stage<Context>] = &[
     &preflight::Preflight,
     &infrastructure::InfrastructureStage,
+    &baseline::Baseline,
     &addons::Addons,
     &secrets::Secrets,
     &database::DatabaseStage,

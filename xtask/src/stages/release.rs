@@ -146,7 +146,8 @@ fn values(infrastructure: &Infrastructure, database: &Database) -> anyhow::Resul
 pub(super) fn sample_values(context: &Context) -> Value {
     let environment = &context.environment;
     let prefix = environment.name_prefix();
-    let role = |purpose: &str| format!("arn:aws:iam::{}:role/{prefix}-{purpose}", environment.account_id);
+    let role =
+        |purpose: &str| format!("arn:aws:iam::{}:role/{prefix}-{purpose}", environment.account_id);
     json!({
         "environment": environment.name,
         "region": environment.region,

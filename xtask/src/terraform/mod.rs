@@ -171,9 +171,43 @@ impl Terraform {
             .args(["apply", "-input=false", "-no-color", "-lock-timeout=60s", "-parallelism=30"])
             .secret_env("TF_VAR_database_password", password)
             .arg(self.plan_file());
+        std::fs::write(self.baseline_mark(), "")
+            .context("failed to note that a baseline is wanted")?;
         let summary = summarised(&command, watch, "Apply complete!")?;
         std::fs::remove_file(self.plan_file()).context("failed to remove the applied plan")?;
         Ok(summary)
+    }
+
+    /// Whether something was applied since the state last agreed with what AWS computed.
+    pub(crate) fn wants_baseline(&self) -> bool {
+        self.baseline_mark().is_file()
+    }
+
+    /// Takes over into the state what AWS computed; changes nothing in AWS.
+    pub(crate) fn record_baseline(
+        &self,
+        watch: &Watch<'_>,
+        password: &Secret,
+    ) -> anyhow::Result<()> {
+        let command = self
+            .command("record what AWS computed", watch)
+            .args([
+                "apply",
+                "-refresh-only",
+                "-input=false",
+                "-no-color",
+                "-auto-approve",
+                "-lock-timeout=300s",
+            ])
+            .arg(self.variables())
+            .secret_env("TF_VAR_database_password", password);
+        follow(&command, watch)?;
+        std::fs::remove_file(self.baseline_mark())
+            .context("failed to note that the baseline is recorded")
+    }
+
+    fn baseline_mark(&self) -> PathBuf {
+        self.folder.join("baseline-wanted")
     }
 
     pub(crate) fn output(&self, watch: &Watch<'_>) -> anyhow::Result<String> {

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod cloud;
+mod departing;
 mod eks_token;
 mod empty_bucket;
 mod error;
