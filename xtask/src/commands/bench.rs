@@ -76,7 +76,7 @@ fn deploys(session: &Session, context: &xtask_checks::CheckContext) -> anyhow::R
         Duration::from_secs(30),
         &last_run(session)?,
     ));
-    figures.push(bench::peak_memory(memory));
+    figures.push(bench::peak_memory(memory?));
     Ok(figures)
 }
 
