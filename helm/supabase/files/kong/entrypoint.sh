@@ -12,6 +12,7 @@ die() {
 }
 
 # substitute LINE: prints LINE with its placeholders filled in.
+# shellcheck disable=SC2016 # the text ${ is what is looked for, not a variable
 substitute() {
     rest=$1
     filled=

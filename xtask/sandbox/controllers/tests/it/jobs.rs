@@ -113,6 +113,7 @@ async fn a_job_sees_nothing_of_the_environment_around_it() {
                 "TMPDIR",
                 "_",
                 "http_proxy",
+                "no_proxy",
             ]
             .contains(name)
         })

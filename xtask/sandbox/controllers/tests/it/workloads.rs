@@ -230,7 +230,7 @@ async fn a_restart_replaces_every_pod() {
     let generation = restarted.metadata.generation;
     cluster
         .wait_for::<Deployment>("web", |web| {
-            web.metadata.generation == generation && is_rolled_out(web, 2)
+            web.metadata.generation >= generation && is_rolled_out(web, 2)
         })
         .await;
     let replaced = cluster
