@@ -1,9 +1,9 @@
 //! Our Helm release of Supabase: base, overlay, and what the other stages found out.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
-use xtask_cloud::{Cluster, Kind, kinds};
+use xtask_cloud::{Cluster, Kind, Target, kinds};
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 
 use super::Database;
@@ -168,8 +168,31 @@ impl Action<Context> for RemoveIngress {
         let Some(cluster) = context.cluster_if_any(run)? else {
             return Ok(Outcome::Unchanged("there is no cluster".to_owned()));
         };
+        lift_protection(&cluster)?;
         removed(run, &cluster, &kinds::INGRESS)
     }
+}
+
+/// The annotation of the load balancer's attributes, and the one that keeps it from being deleted.
+const ATTRIBUTES: &str = "alb.ingress.kubernetes.io/load-balancer-attributes";
+const PROTECTED: &str = "deletion_protection.enabled=true";
+
+/// The controller leaves a protected load balancer alone until its annotation says otherwise.
+fn lift_protection(cluster: &Cluster) -> anyhow::Result<()> {
+    for ingress in cluster.list(&kinds::INGRESS, Some(NAMESPACE), "")? {
+        let attributes = ingress["metadata"]["annotations"][ATTRIBUTES].as_str().unwrap_or_default();
+        if !attributes.contains(PROTECTED) {
+            continue;
+        }
+        let open = attributes.replace(PROTECTED, "deletion_protection.enabled=false");
+        let target = Target {
+            kind: kinds::INGRESS,
+            namespace: Some(NAMESPACE.to_owned()),
+            name: ingress["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+        };
+        cluster.annotate(&target, &BTreeMap::from([(ATTRIBUTES.to_owned(), open)]))?;
+    }
+    Ok(())
 }
 
 /// Deletes all objects of a kind in our namespace and waits until their controllers let them go.

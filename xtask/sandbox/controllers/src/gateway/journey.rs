@@ -231,9 +231,10 @@ fn describe(pod: &Pod) -> String {
         .flatten()
         .find(|condition| condition.type_ == "Ready" && condition.status != "True")
         .and_then(|condition| condition.message.clone());
-    let phase = status.phase.unwrap_or_else(|| "Pending".to_owned());
-    let why = waiting.or(unready).unwrap_or(phase);
-    format!("Pod {} is not ready ({why})", pod.name_any())
+    match waiting.or(unready) {
+        Some(why) => format!("Pod {} is not ready ({why})", pod.name_any()),
+        None => format!("Pod {} is not yet among the endpoints", pod.name_any()),
+    }
 }
 
 /// What the load balancer's health check finds. A real one sends requests to all targets once none is

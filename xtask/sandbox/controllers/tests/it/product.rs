@@ -94,7 +94,7 @@ async fn install(
     }
 }
 
-async fn deploy(cluster: &Cluster, postgres: &Postgres, extra: Value) {
+async fn deploy(cluster: &Cluster, postgres: &Postgres) {
     put_parameters(cluster);
     make_master(postgres);
     let controller = cluster.account.put_role("lbc", "kube-system:aws-load-balancer-controller");
@@ -138,13 +138,13 @@ async fn deploy(cluster: &Cluster, postgres: &Postgres, extra: Value) {
         }),
     )
     .await;
-    // The server's certificate is its own authority, so that every client verifies it.
-    let database = json!({
-        "host": "127.0.0.1", "port": postgres.port, "name": "supabase",
-        "caBundle": {"pem": postgres.certificate},
-    });
+    // The server's certificate is its own authority, so that every client verifies it. The first of
+    // the two releases brings it, the second uses it.
+    let mut database = json!({"host": "127.0.0.1", "port": postgres.port, "name": "supabase"});
     let mut with_master = database.clone();
     with_master["masterUsername"] = json!("supabase_master");
+    with_master["caBundle"] = json!({"pem": postgres.certificate});
+    database["caBundle"] = json!({"configMap": "supabase-database-ca"});
     install(
         cluster,
         "supabase",
@@ -156,13 +156,12 @@ async fn deploy(cluster: &Cluster, postgres: &Postgres, extra: Value) {
         }),
     )
     .await;
-    let mut values = json!({
+    let values = json!({
         "environment": "dev", "region": "eu-west-1", "publicUrl": "http://dev.localhost",
         "database": database,
         "storage": {"bucket": "objects", "roleArn": storage},
         "backup": {"bucket": "objects", "roleArn": backup},
     });
-    values.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     let overlays = ["helm/overlays/base.yaml", "helm/overlays/dev.yaml"];
     install(cluster, "supabase", "supabase", "helm/supabase", &overlays, values).await;
 }
@@ -171,7 +170,7 @@ async fn deploy(cluster: &Cluster, postgres: &Postgres, extra: Value) {
 async fn the_product_comes_up_and_answers() {
     let cluster = Cluster::start().await;
     let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap();
-    deploy(&cluster, &postgres, json!({})).await;
+    deploy(&cluster, &postgres).await;
 
     // The bootstrap's report is what its container wrote.
     let jobs = ListParams::default().labels("app.kubernetes.io/component=bootstrap");
