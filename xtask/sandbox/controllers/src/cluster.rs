@@ -381,7 +381,7 @@ where
             match error.0.downcast_ref::<kube::Error>() {
                 // Gone in the meantime; whatever depends on it is told by the watch.
                 Some(error) if is_not_found(error) => Action::await_change(),
-                Some(error) if is_conflict(error) => { log.line(&format!("CONFLICT {name} of {}: {error}", object.name_any())); Action::requeue(Duration::from_millis(50)) },
+                Some(error) if is_conflict(error) => Action::requeue(Duration::from_millis(50)),
                 _ => {
                     log.line(&format!("{name} of {}: {error}", object.name_any()));
                     Action::requeue(Duration::from_secs(2))

@@ -307,8 +307,16 @@ async fn what_is_in_the_way_is_named() {
     let mut wrong_port = service("rest", 3000);
     wrong_port["spec"]["ports"][0]["targetPort"] = json!(3333);
     cluster.apply([wrong_port]).await;
+    get_until_body(&cluster, &notes, &service_key, "blocks kong -> rest:3333").await;
+    let open = json!([{"to": [{"podSelector": {"matchLabels": {"app": "rest"}}}]}]);
+    let mut any_port = policies()[1].clone();
+    any_port["spec"]["egress"] = open;
+    let mut from_kong = policies()[2].clone();
+    from_kong["spec"]["ingress"][0].as_object_mut().unwrap().remove("ports");
+    cluster.apply([any_port, from_kong]).await;
     let refused = "connection refused: nothing listens on port 3333 of Pod rest-";
     get_until_body(&cluster, &notes, &service_key, refused).await;
+    cluster.apply(policies()).await;
     cluster.apply([service("rest", 3000)]).await;
     get_until(&cluster, &notes, Some(&service_key), 200).await;
 

@@ -269,12 +269,28 @@ impl Cluster {
         });
         let ended: Vec<_> = ended.filter(|line| line.contains("exit_code")).collect();
         let log = std::fs::read_to_string(self.folder.path().join("cluster/controllers.log"));
+        let mut said = Vec::new();
+        collect(&self.folder.path().join("logs"), &mut said);
         format!(
-            "events:\n{}\nended:\n{}\nlog:\n{}",
+            "events:\n{}\nended:\n{}\nsaid:\n{}\nlog:\n{}",
             lines.join("\n"),
             ended.join("\n"),
+            said.join("\n"),
             log.unwrap_or_default()
         )
+    }
+}
+
+/// The lines of all containers' logs, each with the name of its file.
+fn collect(folder: &Path, lines: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, lines);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        lines.extend(text.lines().map(|line| format!("{}: {line}", path.display())));
     }
 }
 
