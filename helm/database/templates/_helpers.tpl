@@ -107,7 +107,7 @@ securityContext:
 {{- if include "database.hasCa" . }}
 - name: database-ca
   configMap:
-    name: {{ .Values.database.caBundle.configMap | default (printf "%s-ca" .Release.Name) }}
+    name: {{ .Values.database.caBundle.configMap | default (printf "%s-bootstrap-ca" .Release.Name) }}
     items:
       - key: {{ .Values.database.caBundle.key }}
         path: ca.pem
