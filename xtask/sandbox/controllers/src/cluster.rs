@@ -1,14 +1,10 @@
 //! One cluster as its controllers see it: a client, the caches and the means to write.
 
 use std::fmt;
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use futures::StreamExt;
-use futures::channel::mpsc;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -21,10 +17,9 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
-use kube::runtime::controller::{Action, Config as ApplierConfig, applier};
-use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -89,6 +84,7 @@ pub(crate) struct Cluster {
     pub(crate) client: Client,
     pub(crate) log: Log,
     pub(crate) events: Recorder,
+    filled: watch::Sender<bool>,
     pub(crate) namespaces: Arc<Informer<Namespace>>,
     pub(crate) service_accounts: Arc<Informer<ServiceAccount>>,
     pub(crate) config_maps: Arc<Informer<ConfigMap>>,
@@ -141,6 +137,7 @@ impl Cluster {
             ingresses: informer(&client),
             ingress_classes: informer(&client),
             network_policies: informer(&client),
+            filled: watch::Sender::new(false),
             config,
             client,
             log,
@@ -178,6 +175,13 @@ impl Cluster {
             ingress_classes,
             network_policies,
         );
+        self.filled.send_replace(true);
+    }
+
+    /// Waits until every cache is filled: before that no controller may act.
+    pub(crate) async fn filled(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
     }
 
     /// The API of a namespaced kind.
@@ -283,45 +287,6 @@ pub(crate) fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
-/// The list of objects that a controller still has to look at.
-pub(crate) struct Queue<K: Kind> {
-    informer: Arc<Informer<K>>,
-    sender: mpsc::UnboundedSender<ObjectRef<K>>,
-}
-
-impl<K: Kind> Queue<K> {
-    pub(crate) fn add(&self, namespace: &str, name: &str) {
-        let _ = self.sender.unbounded_send(self.informer.reference(namespace, name));
-    }
-
-    pub(crate) fn add_object(&self, object: &K) {
-        self.add(object.meta().namespace.as_deref().unwrap_or_default(), &object.name_any());
-    }
-
-    /// Adds every object of the kind that lives in `namespace`.
-    pub(crate) fn add_namespace(&self, namespace: &str) {
-        for object in self.informer.in_namespace(namespace) {
-            self.add_object(&object);
-        }
-    }
-
-    /// Adds every object of the kind.
-    pub(crate) fn add_all(&self) {
-        for object in self.informer.select(|_| true) {
-            self.add_object(&object);
-        }
-    }
-
-    /// Adds the controller of `object`, if it is of this queue's kind.
-    pub(crate) fn add_owner(&self, kind: &str, object: &ObjectMeta) {
-        if let Some(owner) = controller_of(object)
-            && owner.kind == kind
-        {
-            self.add(object.namespace.as_deref().unwrap_or_default(), &owner.name);
-        }
-    }
-}
-
 /// The owner that controls an object.
 pub(crate) fn controller_of(
     meta: &ObjectMeta,
@@ -332,67 +297,4 @@ pub(crate) fn controller_of(
 /// Whether the object with `uid` controls the one with `meta`.
 pub(crate) fn is_controlled_by(meta: &ObjectMeta, uid: Option<&str>) -> bool {
     controller_of(meta).is_some_and(|owner| Some(owner.uid.as_str()) == uid)
-}
-
-/// An error as the work loop wants it.
-#[derive(Debug)]
-struct Failure(anyhow::Error);
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&short(&self.0))
-    }
-}
-
-impl std::error::Error for Failure {}
-
-/// Runs `reconcile` for each object of `informer` that changes, and for each that is added to the
-/// returned queue: never twice at once for one object, again after an error.
-pub(crate) fn control<K, F, Fut>(
-    cluster: &Arc<Cluster>,
-    informer: &Arc<Informer<K>>,
-    tasks: &mut JoinSet<()>,
-    name: &'static str,
-    reconcile: F,
-) -> Arc<Queue<K>>
-where
-    K: Kind,
-    F: Fn(Arc<Cluster>, Arc<K>) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = anyhow::Result<Option<Duration>>> + Send + 'static,
-{
-    let (sender, receiver) = mpsc::unbounded();
-    let queue = Arc::new(Queue { informer: informer.clone(), sender });
-    let own = queue.clone();
-    informer.on_change(move |object| own.add_object(object));
-
-    let log = cluster.log.clone();
-    let work = applier(
-        move |object: Arc<K>, cluster: Arc<Cluster>| {
-            let work = reconcile(cluster, object);
-            Box::pin(async move {
-                match work.await {
-                    Ok(Some(after)) => Ok(Action::requeue(after)),
-                    Ok(None) => Ok(Action::await_change()),
-                    Err(error) => Err(Failure(error)),
-                }
-            })
-        },
-        move |object, error, _| {
-            match error.0.downcast_ref::<kube::Error>() {
-                // Gone in the meantime; whatever depends on it is told by the watch.
-                Some(error) if is_not_found(error) => Action::await_change(),
-                Some(error) if is_conflict(error) => Action::requeue(Duration::from_millis(50)),
-                _ => {
-                    log.line(&format!("{name} of {}: {error}", object.name_any()));
-                    Action::requeue(Duration::from_secs(2))
-                }
-            }
-        },
-        cluster.clone(),
-        informer.store(),
-        receiver.map(Ok::<_, std::convert::Infallible>),
-        ApplierConfig::default().debounce(Duration::from_millis(5)),
-    );
-    tasks.spawn(work.for_each(|_| futures::future::ready(())));
-    queue
 }

@@ -16,6 +16,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 /// What an informer can hold: any kind that the client can decode.
 pub(crate) trait Kind:
@@ -45,6 +46,8 @@ pub(crate) struct Informer<K: Kind> {
     writer: Mutex<Writer<K>>,
     store: Store<K>,
     listeners: RwLock<Vec<Listener<K>>>,
+    /// Whether the first list is complete. The store's own signal wakes only one of those who wait.
+    filled: watch::Sender<bool>,
     /// The uids of what was deleted last: an answer to an earlier write may still come in.
     buried: Mutex<VecDeque<String>>,
 }
@@ -63,6 +66,7 @@ impl<K: Kind> Informer<K> {
             writer: Mutex::new(writer),
             store,
             listeners: RwLock::default(),
+            filled: watch::Sender::new(false),
             buried: Mutex::default(),
         })
     }
@@ -87,8 +91,8 @@ impl<K: Kind> Informer<K> {
 
     /// Waits for the first complete list.
     pub(crate) async fn ready(&self) {
-        // An informer lives as long as its cluster: the writer is not dropped before the reader.
-        let _ = self.store.wait_until_ready().await;
+        // The sender lives as long as `self`.
+        let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
     }
 
     pub(crate) fn store(&self) -> Store<K> {
@@ -181,6 +185,9 @@ impl<K: Kind> Informer<K> {
             for listener in listeners.iter() {
                 listener(object);
             }
+        }
+        if matches!(event, watcher::Event::InitDone) {
+            self.filled.send_replace(true);
         }
     }
 }

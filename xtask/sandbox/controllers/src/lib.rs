@@ -10,6 +10,7 @@
 mod addons;
 mod aws;
 mod cluster;
+mod control;
 mod events;
 mod faults;
 pub mod gateway;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::cluster::{Cluster, control};
+use crate::cluster::Cluster;
+use crate::control::control;
 
 /// Starts them all.
 pub(crate) fn start(cluster: &Arc<Cluster>, tasks: &mut JoinSet<()>) {

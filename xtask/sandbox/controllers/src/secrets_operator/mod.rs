@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::addons::EXTERNAL_SECRETS;
 use crate::aws::Aws;
-use crate::cluster::{Cluster, Queue, control};
+use crate::cluster::Cluster;
+use crate::control::{Queue, control};
 use crate::informer::Informer;
 use objects::{ExternalSecret, SecretStore};
 
