@@ -180,7 +180,8 @@ const PROTECTED: &str = "deletion_protection.enabled=true";
 /// The controller leaves a protected load balancer alone until its annotation says otherwise.
 fn lift_protection(cluster: &Cluster) -> anyhow::Result<()> {
     for ingress in cluster.list(&kinds::INGRESS, Some(NAMESPACE), "")? {
-        let attributes = ingress["metadata"]["annotations"][ATTRIBUTES].as_str().unwrap_or_default();
+        let attributes =
+            ingress["metadata"]["annotations"][ATTRIBUTES].as_str().unwrap_or_default();
         if !attributes.contains(PROTECTED) {
             continue;
         }

@@ -167,6 +167,7 @@ async fn deploy(cluster: &Cluster, postgres: &Postgres) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes, and the end-to-end run of the runner proves the same with real AWS calls; run it by name"]
 async fn the_product_comes_up_and_answers() {
     let cluster = Cluster::start().await;
     let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap();
