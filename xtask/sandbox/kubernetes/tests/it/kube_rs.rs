@@ -102,12 +102,14 @@ fn a_store_follows_its_cluster() {
     let client = sandbox.client();
     sandbox.runtime.block_on(async {
         let (reader, writer) = reflector::store();
-        let stream = reflector(
-            writer,
-            watcher(Api::<Namespace>::all(client.clone()), watcher::Config::default()),
-        );
-        tokio::spawn(stream.for_each(|_| async {}));
-        reader.wait_until_ready().await.unwrap();
+        let events = watcher(Api::<Namespace>::all(client), watcher::Config::default());
+        let follow = reflector(writer, events.default_backoff()).for_each(|_| async {});
+        // Polled here and not spawned: a task that outlived the client would never yield again,
+        // and the runtime's end would wait for it.
+        tokio::select! {
+            () = follow => panic!("the watch ended"),
+            ready = reader.wait_until_ready() => ready.unwrap(),
+        }
         let names: Vec<String> = reader.state().iter().map(|one| one.name_any()).collect();
         assert!(names.contains(&"kube-system".to_owned()), "{names:?}");
     });
