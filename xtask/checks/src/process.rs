@@ -1,6 +1,6 @@
 //! How checks run tools: every exit code is an answer, and all of the output is kept.
 
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use xtask_tools::{Command, Stream};
@@ -32,14 +32,18 @@ impl Answer {
     }
 }
 
+/// A tool that is not done by then never will be; a compiler on a small, cold machine is.
+const LONGEST_RUN: Duration = Duration::from_mins(25);
+
 impl CheckContext {
-    /// A command that runs in the repository and whose output is plain text.
+    /// A command that runs in the repository, whose output is plain text and whose time is bounded.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         self.processes
             .command(program.as_ref())
             .cwd(&self.root)
             .env("NO_COLOR", "1")
             .env("CARGO_TERM_COLOR", "never")
+            .timeout(LONGEST_RUN)
     }
 
     /// The files that git knows or would add, below `folder` ("" for all), that `wanted` picks.
@@ -70,13 +74,15 @@ pub(crate) fn ask(command: &Command) -> anyhow::Result<Answer> {
     let mut stdout = String::new();
     let mut all = String::new();
     let codes: Vec<_> = (0..=255).collect();
-    let finished = command.clone().allow_codes(&codes).run(&mut |line| {
+    let ended = command.clone().allow_codes(&codes).run(&mut |line| {
         // Writing to a string cannot fail.
         let _ = writeln!(all, "{}", line.text);
         if line.stream == Stream::Output {
             let _ = writeln!(stdout, "{}", line.text);
         }
-    })?;
+    });
+    // What it said until then tells where it hung.
+    let finished = ended.map_err(|error| anyhow::anyhow!("{all}{error:#}"))?;
     Ok(Answer { code: finished.code, stdout, all })
 }
 
