@@ -104,10 +104,12 @@ References to secrets come first because $(NAME) only expands what stands above 
 {{- end }}
 {{- end -}}
 
-{{/* `replicas`, and nothing where an HPA owns the number: rendering both makes every upgrade fight the HPA. */}}
-{{- define "supabase.replicas" -}}
-{{- $settings := get (index . 0).Values (index . 1) -}}
-{{- if not (and $settings.autoscaling $settings.autoscaling.enabled) -}}
+{{/* The deadline of a rollout and `replicas`, but no `replicas` where an HPA owns the number: rendering both makes every upgrade fight the HPA. */}}
+{{- define "supabase.rollout" -}}
+{{- $values := (index . 0).Values -}}
+{{- $settings := get $values (index . 1) -}}
+progressDeadlineSeconds: {{ $values.rolloutDeadlineSeconds }}
+{{- if not (and $settings.autoscaling $settings.autoscaling.enabled) }}
 replicas: {{ $settings.replicas }}
 {{- end -}}
 {{- end -}}

@@ -2,9 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    io::{BufRead as _, BufReader, Read as _, Seek as _},
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use xtask_tools::{Interrupt, Processes, Redactor};
 
 /// A call of `xtask`, to be filled in.
@@ -77,5 +80,38 @@ impl Xtask {
 
     pub(crate) fn run(&self) -> Said {
         self.follow(|_| ())
+    }
+
+    /// Starts it and sends `signal` with the first line of standard output that `is_time` accepts.
+    pub(crate) fn stopped(&self, signal: Signal, is_time: impl Fn(&str) -> bool) -> Said {
+        let mut error = tempfile::tempfile().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "plays the person who starts and stops it")]
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(&self.words)
+            .envs(&self.environment)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(error.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        let mut said = Said { code: 0, out: String::new(), error: String::new() };
+        let mut sent = false;
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if !sent && is_time(&line) {
+                kill_process(Pid::from_child(&child), signal).unwrap();
+                sent = true;
+            }
+            said.out.push_str(&line);
+            said.out.push('\n');
+        }
+        let ended = child.wait().unwrap();
+        error.rewind().unwrap();
+        error.read_to_string(&mut said.error).unwrap();
+        assert!(sent, "it ended before it could be stopped:\n{}\n{}", said.out, said.error);
+        // A killed process has no code of its own.
+        said.code = ended.code().unwrap_or(-1);
+        said
     }
 }

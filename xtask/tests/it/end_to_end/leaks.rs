@@ -1,0 +1,42 @@
+//! The search for secrets in all that a run left behind.
+
+use std::fs;
+
+use xtask_tools::{Redactor, Secret};
+
+use super::sandbox::{Sandbox, files, tell};
+
+/// Looks for every stored secret, in every form.
+pub(super) fn no_secret_leaks(sandbox: &Sandbox, environment: &str) {
+    let redactor = Redactor::new();
+    let secrets = secrets(sandbox, environment);
+    assert!(secrets.len() >= 15, "{environment} has only {} secrets", secrets.len());
+    for secret in &secrets {
+        redactor.register(secret).unwrap();
+    }
+    let folder = sandbox.runs().join(environment);
+    let mut looked_at = 0;
+    for file in files(&folder) {
+        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+        assert!(!redactor.reveals(&text), "{} holds a secret", file.display());
+        looked_at += 1;
+    }
+    assert!(looked_at > 10, "only {looked_at} files in {}", folder.display());
+    let state = sandbox.terraform_state(environment);
+    assert!(state.contains("aws_db_instance"), "the state is empty");
+    assert!(!redactor.reveals(&state), "the state of {environment} holds a secret");
+    tell(&format!(
+        "{} secrets of {environment} are in none of {looked_at} files and not in the state",
+        secrets.len()
+    ));
+}
+
+fn secrets(sandbox: &Sandbox, environment: &str) -> Vec<Secret> {
+    // Terraform's plain parameters lie below the same prefix.
+    const PLAIN: [&str; 6] =
+        ["/cluster/name", "/host", "/identifier", "/database/name", "/port", "/bucket"];
+    let is_secret =
+        |name: &str| !name.ends_with("/username") && !PLAIN.iter().any(|end| name.ends_with(end));
+    let stored = sandbox.cloud().parameters_by_path(&format!("/{environment}/supabase")).unwrap();
+    stored.into_iter().filter(|one| is_secret(&one.name)).map(|one| one.value).collect()
+}

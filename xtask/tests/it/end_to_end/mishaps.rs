@@ -1,0 +1,89 @@
+//! What goes wrong in real life, and the way back from it.
+
+use std::{fs, path::Path};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::sandbox::{Sandbox, events, tell};
+use crate::harness::root;
+
+/// Ctrl-C while Terraform makes resources: it ends with code 130 and says how to go on.
+pub(super) fn an_interrupt_is_heard(sandbox: &Sandbox) {
+    let line = "deploy dev --sandbox --format json";
+    // The network comes first; nothing that takes minutes has begun by then.
+    let begun = |text: &str| text.contains("aws_vpc.") && text.contains("Creation complete");
+    let said = sandbox.xtask(line).stopped(Signal::INT, begun);
+    assert_eq!(said.code, 130, "{}\n{}", said.out, said.error);
+    let ended = events(&said).pop().unwrap();
+    assert_eq!(ended["event"], "run-ended", "{ended}");
+    assert_eq!(ended["verdict"], "interrupted", "{ended}");
+    assert!(ended.to_string().contains("--resume"), "{ended}");
+    tell("an interrupt during apply ends with 130 and names the command that goes on");
+}
+
+/// A runner that is killed while Terraform works: the next one waits for the lock and goes on.
+pub(super) fn a_killed_runner_leaves_no_lock(sandbox: &Sandbox) {
+    let begun = |text: &str| text.contains("\"step-started\"") && text.contains("\"plan\"");
+    let line = "stage infrastructure dev --sandbox";
+    let said = sandbox.xtask(&format!("{line} --format json")).stopped(Signal::KILL, begun);
+    assert!(!said.out.contains("run-ended"), "it ended before it was killed");
+    sandbox.must(line);
+    tell("a killed runner's lock does not stop the next one");
+}
+
+/// An image that does not exist: named, rolled back, code 10, and still answering.
+pub(super) fn a_failed_release_is_rolled_back(sandbox: &Sandbox) {
+    let checkout = broken_checkout();
+    let line = "stage release dev --sandbox";
+    let said = sandbox.xtask(line).inside(checkout.path()).run();
+    assert_eq!(said.code, 10, "{}\n{}", said.out, said.error);
+    let all = format!("{}{}", said.out, said.error);
+    for part in ["supabase-rest", "ImagePullBackOff", "v0.0.0-none", "rolled back to revision"] {
+        assert!(all.contains(part), "`{part}` is not said:\n{all}");
+    }
+    sandbox.must("stage smoke dev --sandbox");
+    tell("a release whose image does not exist is diagnosed and rolled back");
+}
+
+/// The same code with another tag for one image.
+fn broken_checkout() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["helm", "terraform/environments"] {
+        copy(&root().join(part), &folder.path().join(part));
+    }
+    fs::create_dir_all(folder.path().join("xtask")).unwrap();
+    fs::write(folder.path().join("xtask/ARCHITECTURE.md"), "").unwrap();
+    fs::create_dir_all(folder.path().join("target")).unwrap();
+    let tools = root().join("target/tools");
+    std::os::unix::fs::symlink(tools, folder.path().join("target/tools")).unwrap();
+    let overlay = folder.path().join("helm/overlays/dev.yaml");
+    let text = fs::read_to_string(&overlay).unwrap();
+    let broken = text.replacen("\nrest:\n", "\nrest:\n  image: {tag: v0.0.0-none}\n", 1);
+    assert_ne!(text, broken, "the overlay has no `rest:`");
+    fs::write(&overlay, format!("{broken}\nrolloutDeadlineSeconds: 15\n")).unwrap();
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// A sandbox whose supervisor died is found, cleaned up and started anew.
+pub(super) fn a_dead_sandbox_is_started_anew(sandbox: &Sandbox) {
+    let daemon = sandbox.state()["pid"].as_i64().unwrap();
+    let daemon = Pid::from_raw(i32::try_from(daemon).unwrap()).unwrap();
+    kill_process(daemon, Signal::KILL).unwrap();
+    let said = sandbox.must("sandbox up");
+    let told = format!("{}{}", said.out, said.error);
+    assert!(told.contains("ended what a dead sandbox left"), "{told}");
+    tell("a dead sandbox is cleaned up and started anew");
+}

@@ -1,0 +1,96 @@
+//! From nothing to nothing in a sandbox of its own, as a person would do it.
+//!
+//! One long story and not many short ones: each chapter needs the world that the one before left.
+//! It prints `end-to-end: ...` lines for whoever waits.
+
+mod leaks;
+mod mishaps;
+mod sandbox;
+
+use leaks::no_secret_leaks;
+use sandbox::{Sandbox, outcomes, tell};
+
+use crate::harness::Said;
+
+#[test]
+fn dev_and_prod_from_nothing_to_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.must("sandbox up");
+
+    // Both environments at the same time, in one sandbox; prod takes longer, so that dev has time
+    // for everything that can happen to an environment.
+    std::thread::scope(|scope| {
+        let prod = scope.spawn(|| sandbox.must("deploy prod --sandbox --format json"));
+        life_of_an_environment(&sandbox);
+        answers(&prod.join().unwrap());
+    });
+
+    let plan = sandbox.must("plan prod --sandbox");
+    assert!(plan.out.contains("No changes"), "{}", plan.out);
+    no_secret_leaks(&sandbox, "dev");
+    no_secret_leaks(&sandbox, "prod");
+
+    std::thread::scope(|scope| {
+        let prod = scope.spawn(|| sandbox.must("destroy prod --sandbox --confirm prod"));
+        gone(&sandbox.must("destroy dev --sandbox --confirm dev"));
+        gone(&prod.join().unwrap());
+    });
+    mishaps::a_dead_sandbox_is_started_anew(&sandbox);
+    tell("done");
+}
+
+fn life_of_an_environment(sandbox: &Sandbox) {
+    mishaps::an_interrupt_is_heard(sandbox);
+    answers(&sandbox.must("deploy dev --sandbox --resume --format json"));
+    nothing_changes(&sandbox.must("deploy dev --sandbox --format json"));
+    drift_is_found_and_taken_back(sandbox);
+    mishaps::a_killed_runner_leaves_no_lock(sandbox);
+    mishaps::a_failed_release_is_rolled_back(sandbox);
+    an_account_is_prepared_twice(sandbox);
+}
+
+fn answers(said: &Said) {
+    let outcomes = outcomes(said);
+    for probe in
+        ["rest-service", "rest-none", "rest-wrong", "auth-health", "storage-status", "meta-anon"]
+    {
+        let name = format!("smoke/{probe}");
+        assert!(
+            outcomes.contains(&(name, "unchanged".to_owned())),
+            "{probe} was not asked: {outcomes:?}"
+        );
+    }
+}
+
+fn nothing_changes(said: &Said) {
+    let changed: Vec<_> =
+        outcomes(said).into_iter().filter(|(_, result)| result == "changed").collect();
+    assert!(changed.is_empty(), "a second deployment changed {changed:?}");
+}
+
+fn drift_is_found_and_taken_back(sandbox: &Sandbox) {
+    let said = sandbox.must("drift dev --sandbox");
+    assert!(said.out.contains("no drift in `dev`"), "{}", said.out);
+    let deleted = sandbox.cloud().delete_parameters_by_path("/dev/supabase/cluster").unwrap();
+    assert!(!deleted.is_empty(), "Terraform made no plain parameters");
+    let said = sandbox.xtask("drift dev --sandbox").run();
+    assert_eq!(said.code, 2, "{} {}", said.out, said.error);
+    assert!(said.out.contains("was deleted"), "{}", said.out);
+    // The way of a pull request: what was reviewed is what is applied.
+    let reviewed = sandbox.runs().join("reviewed.plan").display().to_string();
+    let plan = sandbox.must(&format!("plan dev --sandbox --out {reviewed}"));
+    assert!(plan.out.contains("aws_ssm_parameter"), "{}", plan.out);
+    let applied = sandbox.must(&format!("stage infrastructure dev --sandbox --plan {reviewed}"));
+    assert!(applied.out.contains("as reviewed"), "{}", applied.out);
+    sandbox.must("drift dev --sandbox");
+}
+
+fn an_account_is_prepared_twice(sandbox: &Sandbox) {
+    sandbox.must("bootstrap dev --sandbox");
+    let again = sandbox.must("bootstrap dev --sandbox");
+    assert!(again.out.contains("0 added, 0 changed, 0 destroyed"), "{}", again.out);
+}
+
+fn gone(said: &Said) {
+    assert!(said.out.contains("nothing of `"), "{}", said.out);
+}
