@@ -43,7 +43,7 @@ pub(crate) fn tests(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
 
 /// The tests of the checks themselves, which need the tools that this run has installed.
 pub(crate) fn refusals(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
-    let command = context.command("cargo").args(["test", "--locked", "--package", "xtask-checks"]);
+    let command = context.command("cargo").args(["test", "--locked", "--workspace"]);
     let command = command.args(["--test", "refusals", "--no-fail-fast", "--", "--ignored"]);
     let answer = ask(&command.env("XTASK_CHECKS_TOOLS", context.toolbox.folder()))?;
     let passed = count_passed(&answer.stdout);

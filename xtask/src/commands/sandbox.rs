@@ -53,7 +53,8 @@ fn build(session: &Session, processes: &Processes) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     processes
         .command(cargo)
-        .args(["build", "--quiet", "--locked", "--package", "xtask-sandbox"])
+        // By the binary, as the alias of `cargo xtask` does: both share the build of what they share.
+        .args(["build", "--quiet", "--locked", "--bin", "xtask-sandbox"])
         .cwd(&session.root)
         .purpose("build the sandbox")
         .run(&mut |line| session.console.remark(line.text))?;

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 
 /// The only lines that may run before there is a runner.
-const PREPARATION: [&str; 3] = [
-    "rustup toolchain install",
-    "cargo build --locked --package xtask",
-    "chmod +x target/debug/xtask",
-];
+const PREPARATION: [&str; 3] =
+    ["rustup toolchain install", "cargo build --locked --bin xtask", "chmod +x target/debug/xtask"];
 
 /// How a line starts the runner. `exec` puts it in the place of the shell: a cancelled run then
 /// reaches it, and Terraform saves its state and gives its lock back.
