@@ -41,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) reviewed_plan: Option<PathBuf>,
     cloud: OnceLock<Cloud>,
     secrets: OnceLock<BTreeMap<String, Secret>>,
+    /// What a tear-down found; Terraform's own part of it comes last, so it holds until then.
+    found: OnceLock<Option<Infrastructure>>,
 }
 
 impl Context {
@@ -63,7 +65,13 @@ impl Context {
             reviewed_plan: None,
             cloud: OnceLock::new(),
             secrets: OnceLock::new(),
+            found: OnceLock::new(),
         }
+    }
+
+    /// What a person types to run `verb` on this environment and this platform.
+    pub(crate) fn command_line(&self, verb: &str) -> String {
+        format!("cargo xtask {verb} {}{}", self.environment.name, self.platform.flags())
     }
 
     /// Journals, logs, generated values and the kubeconfig of this environment on this platform.
@@ -165,6 +173,15 @@ impl Context {
         if let Ok(infrastructure) = run.output::<Infrastructure>() {
             return Ok(Some(infrastructure));
         }
+        if let Some(found) = self.found.get() {
+            return Ok(found.clone());
+        }
+        let found = self.ask_terraform(run)?;
+        Ok(self.found.get_or_init(|| found).clone())
+    }
+
+    /// Asking takes seconds, and every release of a tear-down wants to know.
+    fn ask_terraform(&self, run: &StepRun<'_>) -> anyhow::Result<Option<Infrastructure>> {
         let (terraform, watch) = (self.terraform()?, Watch::of(run));
         if !self.cloud()?.bucket_exists(&self.environment.state_bucket())? {
             return Ok(None);
@@ -265,9 +282,9 @@ impl Context {
         };
         secrets.get(&self.parameter(path)).cloned().ok_or_else(|| {
             Exit::Missing.error(format!(
-                "secret {} is not stored; run `cargo xtask stage secrets {}`",
+                "secret {} is not stored; run `{}`",
                 self.parameter(path),
-                self.environment.name
+                self.command_line("stage secrets")
             ))
         })
     }
@@ -276,8 +293,8 @@ impl Context {
         let name = self.parameter(MASTER_PASSWORD);
         let parameter = self.cloud()?.parameter(&name)?.ok_or_else(|| {
             Exit::Missing.error(format!(
-                "the database's password {name} is not stored; run `cargo xtask stage infrastructure {}`",
-                self.environment.name
+                "the database's password {name} is not stored; run `{}`",
+                self.command_line("stage infrastructure")
             ))
         })?;
         self.register(&parameter.value)?;

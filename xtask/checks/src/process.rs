@@ -38,8 +38,16 @@ const LONGEST_RUN: Duration = Duration::from_mins(25);
 impl CheckContext {
     /// A command that runs in the repository, whose output is plain text and whose time is bounded.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
-        self.processes
-            .command(program.as_ref())
+        self.plain(self.processes.command(program.as_ref()))
+    }
+
+    /// The same for cargo.
+    pub(crate) fn cargo(&self) -> Command {
+        self.plain(self.processes.cargo())
+    }
+
+    fn plain(&self, command: Command) -> Command {
+        command
             .cwd(&self.root)
             .env("NO_COLOR", "1")
             .env("CARGO_TERM_COLOR", "never")

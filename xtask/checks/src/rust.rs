@@ -11,25 +11,20 @@ use crate::{CheckContext, CheckOutcome, process::ask};
 const ONE_VERSION_ONLY: [&str; 6] = ["http", "http-body", "hyper", "h2", "rustls", "tokio-rustls"];
 
 pub(crate) fn format(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
-    let command = context.command("cargo").args(["fmt", "--all", "--", "--check"]);
+    let command = context.cargo().args(["fmt", "--all", "--", "--check"]);
     let answer = ask(&command.arg("--files-with-diff"))?;
     Ok(answer.outcome("the whole workspace"))
 }
 
 pub(crate) fn lints(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
-    let command = context.command("cargo").args([
-        "clippy",
-        "--quiet",
-        "--locked",
-        "--workspace",
-        "--keep-going",
-    ]);
+    let command =
+        context.cargo().args(["clippy", "--quiet", "--locked", "--workspace", "--keep-going"]);
     let answer = ask(&command.args(["--all-targets", "--", "--deny", "warnings"]))?;
     Ok(answer.outcome("the whole workspace, all targets"))
 }
 
 pub(crate) fn tests(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
-    let command = context.command("cargo").args(["test", "--locked", "--workspace"]);
+    let command = context.cargo().args(["test", "--locked", "--workspace"]);
     // The end-to-end story is a check of its own, with the machine to itself.
     let command = command.args(["--no-fail-fast", "--", "--skip", "end_to_end::"]);
     let command = command.env("HELM", context.toolbox.ensure("helm")?.path);
@@ -43,7 +38,7 @@ pub(crate) fn tests(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
 
 /// The tests of the checks themselves, which need the tools that this run has installed.
 pub(crate) fn refusals(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
-    let command = context.command("cargo").args(["test", "--locked", "--workspace"]);
+    let command = context.cargo().args(["test", "--locked", "--workspace"]);
     let command = command.args(["--test", "refusals", "--no-fail-fast", "--", "--ignored"]);
     let answer = ask(&command.env("XTASK_CHECKS_TOOLS", context.toolbox.folder()))?;
     let passed = count_passed(&answer.stdout);
@@ -86,8 +81,7 @@ pub(crate) fn doubled_stacks(context: &CheckContext) -> anyhow::Result<Vec<Strin
 fn duplicated_versions(
     context: &CheckContext,
 ) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
-    let command =
-        context.command("cargo").args(["tree", "--locked", "--workspace", "--duplicates"]);
+    let command = context.cargo().args(["tree", "--locked", "--workspace", "--duplicates"]);
     let command = command.args(["--depth", "0", "--prefix", "none", "--edges", "normal,build"]);
     Ok(parse_duplicates(&command.purpose("list duplicated dependencies").output()?))
 }
@@ -142,7 +136,7 @@ struct LicenseException {
 pub(crate) fn licences(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     let policy: Policy = toml::from_str(&context.read("deny.toml")?)
         .context("failed to read the list `licenses.allow` of `deny.toml`")?;
-    let command = context.command("cargo").args(["metadata", "--locked", "--format-version", "1"]);
+    let command = context.cargo().args(["metadata", "--locked", "--format-version", "1"]);
     let metadata: Metadata = command.purpose("list the packages' licences").json()?;
     let foreign: Vec<_> = metadata.packages.iter().filter(|it| it.source.is_some()).collect();
     anyhow::ensure!(!foreign.is_empty(), "cargo lists no dependency at all");

@@ -99,12 +99,10 @@ pub(super) fn carry_out(
     let reporter = report::reporter(&session.console, session.format);
     let interrupt = context.processes.interrupt().clone();
     let interruption = move || interrupt.is_set();
-    let environment = &context.environment.name;
-    let flags = context.platform.flags();
-    let stage_command = |stage: &str| format!("cargo xtask stage {stage} {environment}{flags}");
+    let stage_command = |stage: &str| context.command_line(&format!("stage {stage}"));
     let resume_command = match plan.operation {
-        Operation::Deploy => format!("cargo xtask deploy {environment}{flags} --resume"),
-        Operation::Destroy => format!("cargo xtask destroy {environment}{flags}"),
+        Operation::Deploy => context.command_line("deploy") + " --resume",
+        Operation::Destroy => context.command_line("destroy"),
         Operation::Stage => stage_command(plan.names().first().copied().unwrap_or("preflight")),
     };
     let options = RunOptions {

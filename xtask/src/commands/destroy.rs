@@ -71,8 +71,9 @@ fn nothing_left(session: &Session, context: &Context) -> anyhow::Result<Exit> {
         session.console.line(&format!("  {arn}"));
     }
     Err(Exit::StageFailed.error(format!(
-        "{} resources are left; delete them or run `cargo xtask destroy {environment}` again",
+        "{} resources are left; delete them or run `{}` again",
         left.len(),
+        context.command_line("destroy")
     )))
 }
 

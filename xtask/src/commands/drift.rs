@@ -25,7 +25,8 @@ pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<E
     let looked_at = terraform.count_resources(&watch)?;
     if looked_at == 0 {
         return Err(Exit::BadInput.error(format!(
-            "environment `{environment}` has nothing in its state; deploy it first: cargo xtask deploy {environment}"
+            "environment `{environment}` has nothing in its state; deploy it first: {}",
+            context.command_line("deploy")
         )));
     }
     terraform.plan(&watch, &any_password()?, Mode::RefreshOnly)?;

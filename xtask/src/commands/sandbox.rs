@@ -50,9 +50,8 @@ fn build(session: &Session, processes: &Processes) -> anyhow::Result<PathBuf> {
     }
     let folder = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| session.root.join("target"), PathBuf::from);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     processes
-        .command(cargo)
+        .cargo()
         // By the binary, as the alias of `cargo xtask` does: both share the build of what they share.
         .args(["build", "--quiet", "--locked", "--bin", "xtask-sandbox"])
         .cwd(&session.root)

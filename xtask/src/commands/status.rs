@@ -16,7 +16,8 @@ pub(super) fn run(session: &Session, arguments: &Status) -> anyhow::Result<Exit>
     let environment = &context.environment.name;
     let Some(record) = session.journal(&context).last_run(environment)? else {
         return Err(Exit::BadInput.error(format!(
-            "environment `{environment}` has no run here yet; start one: cargo xtask deploy {environment}"
+            "environment `{environment}` has no run here yet; start one: {}",
+            context.command_line("deploy")
         )));
     };
     match session.format {

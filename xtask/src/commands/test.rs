@@ -62,7 +62,7 @@ fn end_to_end(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     let _ = std::fs::remove_file(&log);
     let command = context
         .processes
-        .command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .cargo()
         .args([
             "test",
             "--locked",

@@ -42,9 +42,9 @@ impl Stage<Context> for InfrastructureStage {
     }
 
     fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
-        let environment = &context.environment.name;
         let again = format!(
-            "run `cargo xtask deploy {environment}` again; it goes on from the recorded state"
+            "run `{}` again; it goes on from the recorded state",
+            context.command_line("deploy")
         );
         Ok(vec![
             Step::new(
@@ -68,7 +68,7 @@ impl Stage<Context> for InfrastructureStage {
     }
 
     fn tear_down(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
-        let again = format!("run `cargo xtask destroy {}` again", context.environment.name);
+        let again = format!("run `{}` again", context.command_line("destroy"));
         Ok(vec![
             Step::new("init", "connect Terraform to its state", Effect::Read, Init),
             Step::new(

@@ -3,6 +3,7 @@
 //! Architecture invariant: this package opens no socket. Who wants a tool downloaded hands in a
 //! [`Download`].
 
+mod cargo;
 mod download;
 mod interrupt;
 mod process;

@@ -101,7 +101,7 @@ pub fn cold_build(context: &CheckContext) -> Figure {
 fn cold_build_time(context: &CheckContext, package: &str) -> anyhow::Result<f64> {
     let target = tempfile::tempdir().context("failed to make a folder for the build")?;
     let command = context
-        .command("cargo")
+        .cargo()
         .args(["build", "--quiet", "--locked", "--package", package, "--target-dir"])
         .arg(target.path())
         // A wrapper such as sccache would make it a warm build.

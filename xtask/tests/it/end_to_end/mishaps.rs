@@ -7,6 +7,22 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::sandbox::{Sandbox, events, tell};
 use crate::harness::root;
 
+/// Credentials of another account than the environment's: nothing is touched.
+pub(super) fn another_account_is_refused(sandbox: &Sandbox) {
+    let checkout = checkout();
+    let values = checkout.path().join("terraform/environments/dev.tfvars");
+    let text = fs::read_to_string(&values).unwrap();
+    fs::write(&values, text.replace("123456789012", "210987654321")).unwrap();
+    let said = sandbox.xtask("deploy dev --sandbox").inside(checkout.path()).run();
+    assert_eq!(said.code, 4, "{}\n{}", said.out, said.error);
+    let all = format!("{}{}", said.out, said.error);
+    for part in ["123456789012", "210987654321"] {
+        assert!(all.contains(part), "`{part}` is not said:\n{all}");
+    }
+    assert!(!all.contains("state-bucket"), "it went on:\n{all}");
+    tell("credentials of another account are refused before anything is made");
+}
+
 /// Ctrl-C while Terraform makes resources: it ends with code 130 and says how to go on.
 pub(super) fn an_interrupt_is_heard(sandbox: &Sandbox) {
     let line = "deploy dev --sandbox --format json";
@@ -16,7 +32,7 @@ pub(super) fn an_interrupt_is_heard(sandbox: &Sandbox) {
     assert_eq!(said.code, 130, "{}\n{}", said.out, said.error);
     let ended = events(&said).pop().unwrap();
     assert_eq!(ended["event"], "run-ended", "{ended}");
-    assert_eq!(ended["verdict"], "interrupted", "{ended}");
+    assert_eq!(ended["report"]["verdict"], "interrupted", "{ended}");
     assert!(ended.to_string().contains("--resume"), "{ended}");
     tell("an interrupt during apply ends with 130 and names the command that goes on");
 }
@@ -47,8 +63,19 @@ pub(super) fn a_failed_release_is_rolled_back(sandbox: &Sandbox) {
 
 /// The same code with another tag for one image.
 fn broken_checkout() -> tempfile::TempDir {
+    let folder = checkout();
+    let overlay = folder.path().join("helm/overlays/dev.yaml");
+    let text = fs::read_to_string(&overlay).unwrap();
+    let broken = text.replacen("\nrest:\n", "\nrest:\n  image: {tag: v0.0.0-none}\n", 1);
+    assert_ne!(text, broken, "the overlay has no `rest:`");
+    fs::write(&overlay, format!("{broken}\nrolloutDeadlineSeconds: 15\n")).unwrap();
+    folder
+}
+
+/// The charts and the environments' files in a folder of their own, to be changed.
+fn checkout() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for part in ["helm", "terraform/environments"] {
+    for part in ["helm", "terraform"] {
         copy(&root().join(part), &folder.path().join(part));
     }
     fs::create_dir_all(folder.path().join("xtask")).unwrap();
@@ -56,11 +83,6 @@ fn broken_checkout() -> tempfile::TempDir {
     fs::create_dir_all(folder.path().join("target")).unwrap();
     let tools = root().join("target/tools");
     std::os::unix::fs::symlink(tools, folder.path().join("target/tools")).unwrap();
-    let overlay = folder.path().join("helm/overlays/dev.yaml");
-    let text = fs::read_to_string(&overlay).unwrap();
-    let broken = text.replacen("\nrest:\n", "\nrest:\n  image: {tag: v0.0.0-none}\n", 1);
-    assert_ne!(text, broken, "the overlay has no `rest:`");
-    fs::write(&overlay, format!("{broken}\nrolloutDeadlineSeconds: 15\n")).unwrap();
     folder
 }
 

@@ -4,6 +4,7 @@
 //! It prints `end-to-end: ...` lines for whoever waits.
 
 mod leaks;
+mod leftovers;
 mod mishaps;
 mod sandbox;
 
@@ -16,6 +17,9 @@ use crate::harness::Said;
 fn dev_and_prod_from_nothing_to_nothing() {
     let sandbox = Sandbox::new();
     sandbox.must("sandbox up");
+    mishaps::another_account_is_refused(&sandbox);
+    an_account_is_prepared_twice(&sandbox);
+    let before = leftovers::holdings(&sandbox);
 
     // Both environments at the same time, in one sandbox; prod takes longer, so that dev has time
     // for everything that can happen to an environment.
@@ -35,6 +39,7 @@ fn dev_and_prod_from_nothing_to_nothing() {
         gone(&sandbox.must("destroy dev --sandbox --confirm dev"));
         gone(&prod.join().unwrap());
     });
+    leftovers::nothing_is_left(&before, &leftovers::holdings(&sandbox));
     mishaps::a_dead_sandbox_is_started_anew(&sandbox);
     tell("done");
 }
@@ -46,7 +51,6 @@ fn life_of_an_environment(sandbox: &Sandbox) {
     drift_is_found_and_taken_back(sandbox);
     mishaps::a_killed_runner_leaves_no_lock(sandbox);
     mishaps::a_failed_release_is_rolled_back(sandbox);
-    an_account_is_prepared_twice(sandbox);
 }
 
 fn answers(said: &Said) {

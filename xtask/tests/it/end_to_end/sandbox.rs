@@ -41,7 +41,8 @@ impl Sandbox {
         serde_json::from_str(&state).unwrap()
     }
 
-    fn environment(&self) -> BTreeMap<String, String> {
+    /// Endpoints and credentials.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
         serde_json::from_value(self.state()["env"].clone()).unwrap()
     }
 

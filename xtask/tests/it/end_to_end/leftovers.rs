@@ -1,0 +1,40 @@
+//! What AWS holds, asked of it service by service and not through the tags that `destroy` reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::sync::Arc;
+
+use xtask_tools::{NoDownload, Toolbox};
+
+use super::sandbox::{Sandbox, tell};
+use crate::harness::{processes, root};
+
+/// Every resource, as `service call: name`.
+pub(super) fn holdings(sandbox: &Sandbox) -> BTreeSet<String> {
+    let toolbox = Toolbox::new(root().join("target/tools"), processes(), Arc::new(NoDownload));
+    let requirements = root().join("xtask/sandbox/aws/requirements.txt");
+    let python = toolbox.python_environment("moto", &requirements).unwrap();
+    let lists: BTreeMap<String, Vec<String>> = processes()
+        .command(python)
+        .arg(root().join("xtask/tests/it/end_to_end/leftovers.py").display().to_string())
+        .args(["eu-west-1", "123456789012"])
+        .environment(&sandbox.environment())
+        .json()
+        .unwrap();
+    assert!(lists.len() > 40, "only {} lists", lists.len());
+    let names = |(call, names): (String, Vec<String>)| {
+        names.into_iter().map(move |name| format!("{call}: {name}")).collect::<Vec<_>>()
+    };
+    lists.into_iter().flat_map(names).collect()
+}
+
+/// Two environments came and went: the database's last snapshot of prod is all that they leave.
+pub(super) fn nothing_is_left(before: &BTreeSet<String>, after: &BTreeSet<String>) {
+    let left: Vec<&String> = after.difference(before).collect();
+    let (kept, lost): (Vec<_>, Vec<_>) = left
+        .into_iter()
+        .partition(|one| one.starts_with("rds describe_db_snapshots: supabase-prod-final-"));
+    assert!(lost.is_empty(), "left behind: {lost:#?}");
+    assert_eq!(kept.len(), 1, "the last snapshot of prod: {kept:?}");
+    tell("AWS, asked service by service, holds what it held before and prod's last snapshot");
+}
