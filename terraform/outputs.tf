@@ -23,6 +23,21 @@ output "vpc_id" {
   value       = module.network.vpc_id
 }
 
+output "public_subnet_cidrs" {
+  description = "Address ranges of the public subnets by zone: an internet-facing load balancer sends from there."
+  value       = module.network.public_subnet_cidrs
+}
+
+output "node_subnet_cidrs" {
+  description = "Address ranges of the node subnets by zone: Pods, and an internal load balancer, send from there."
+  value       = module.network.node_subnet_cidrs
+}
+
+output "database_subnet_cidrs" {
+  description = "Address ranges of the database subnets by zone: network policies let clients through to these alone."
+  value       = module.network.database_subnet_cidrs
+}
+
 output "nat_addresses" {
   description = "Public addresses that the cluster's traffic leaves from, by zone; for allow lists elsewhere."
   value       = module.network.nat_addresses

@@ -91,6 +91,12 @@ run "dev" {
     error_message = "Node subnets are /20 or larger."
   }
 
+  # What network policies are narrowed to.
+  assert {
+    condition     = alltrue([for cidrs in [output.public_subnet_cidrs, output.node_subnet_cidrs, output.database_subnet_cidrs] : length(cidrs) == 2 && alltrue([for cidr in cidrs : startswith(cidr, "10.")])])
+    error_message = "The outputs name the ranges of the load balancer, the Pods and the database by zone."
+  }
+
   assert {
     condition     = output.database_replica_host == null
     error_message = "Dev has no replica."

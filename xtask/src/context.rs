@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf, sync::OnceLock, time::Durati
 use anyhow::Context as _;
 use serde_json::Value;
 use xtask_cloud::{
-    Cloud, CloudConfig, Cluster, Http, HttpConfig, KubeconfigEntry, Wait, write_kubeconfig,
+    Authorities, Cloud, CloudConfig, Cluster, Http, HttpConfig, KubeconfigEntry, Wait,
+    write_kubeconfig,
 };
 use xtask_pipeline::{Outcome, StepRun};
 use xtask_tools::{CommandFailure, Processes, Secret};
@@ -39,6 +40,8 @@ pub(crate) struct Context {
     pub(crate) allow_destroy: Vec<String>,
     /// The plan that was reviewed and is to be applied as it is.
     pub(crate) reviewed_plan: Option<PathBuf>,
+    /// What the database's certificate is verified with; see `authorities`.
+    pub(crate) authorities: OnceLock<Authorities>,
     cloud: OnceLock<Cloud>,
     secrets: OnceLock<BTreeMap<String, Secret>>,
     /// What a tear-down found; Terraform's own part of it comes last, so it holds until then.
@@ -63,6 +66,7 @@ impl Context {
             cluster_context,
             allow_destroy: Vec::new(),
             reviewed_plan: None,
+            authorities: OnceLock::new(),
             cloud: OnceLock::new(),
             secrets: OnceLock::new(),
             found: OnceLock::new(),

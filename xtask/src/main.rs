@@ -2,6 +2,7 @@
 //! ARCHITECTURE.md for the way through.
 
 mod addons;
+mod authorities;
 mod cli;
 mod commands;
 mod config;

@@ -47,6 +47,17 @@ attempt=1
 until message=$(psql -X -q -A -t -c 'select 1' 2>&1); do
     case $message in
         *'could not translate host name'* | *'Connection refused'* | *'timeout expired'* | *'timed out'* | *'starting up'*) ;;
+        # The second is OpenSSL's word for an authority of the right name with another key.
+        *'certificate verify failed'* | *'SSL error: EVP lib'*)
+            echo "bootstrap: the certificate of $PGHOST is not signed by any authority of database.caBundle;" \
+                "give it the bundle that AWS publishes for the region of the instance: $message" >&2
+            exit 66
+            ;;
+        *'does not match host name'*)
+            echo "bootstrap: the certificate of $PGHOST is for another server; database.host has to be the endpoint" \
+                "of the instance, not an alias: $message" >&2
+            exit 66
+            ;;
         *)
             echo "bootstrap: cannot connect to $PGHOST as $PGUSER: $message" >&2
             exit 66

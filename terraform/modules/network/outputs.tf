@@ -18,9 +18,19 @@ output "node_subnet_ids" {
   value       = { for zone, subnet in aws_subnet.node : zone => subnet.id }
 }
 
+output "public_subnet_cidrs" {
+  description = "Address ranges of the public subnets by zone."
+  value       = local.public_cidrs
+}
+
 output "node_subnet_cidrs" {
   description = "Address ranges of the node subnets by zone."
   value       = local.node_cidrs
+}
+
+output "database_subnet_cidrs" {
+  description = "Address ranges of the database subnets by zone."
+  value       = local.database_cidrs
 }
 
 output "database_subnet_ids" {

@@ -11,7 +11,7 @@ use xtask_tools::Download;
 use crate::{
     Wait,
     runtime::{block_on, install_tls, wait_for},
-    text::chain,
+    text::{chain, message_of},
 };
 
 /// How requests travel.
@@ -58,6 +58,15 @@ pub struct Response {
     pub headers: BTreeMap<String, String>,
     /// At most [`BODY_LIMIT`] bytes; the rest is not read.
     pub body: String,
+}
+
+impl Response {
+    /// What the body says, in one line of at most 300 characters: the message of a JSON object, the
+    /// title of a page, else its beginning. Empty when it says nothing.
+    #[must_use]
+    pub fn said(&self) -> String {
+        message_of(&self.body)
+    }
 }
 
 /// The most bytes of an answer that are read.
@@ -133,7 +142,9 @@ impl Http {
             for pause in patience() {
                 match self.request(method, url, headers, body).await {
                     Ok(response) if NOBODY_THERE.contains(&response.status) => {
-                        seen.note(format!("{url} answers {}", response.status));
+                        let said = Some(response.said()).filter(|said| !said.is_empty());
+                        let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+                        seen.note(format!("{url} answers {}{said}", response.status));
                     }
                     Ok(response) => return Ok(response),
                     Err(error) => seen.note(format!("{error:#}")),
@@ -144,11 +155,11 @@ impl Http {
         })
     }
 
-    /// The status that a WebSocket handshake gets: 101 where one is accepted.
+    /// The answer to a WebSocket handshake: 101 without a body where one is accepted.
     ///
     /// # Errors
     /// When no answer came.
-    pub fn websocket_handshake(&self, url: &str, headers: &[(&str, &str)]) -> Result<u16> {
+    pub fn websocket_handshake(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response> {
         let url = url.replacen("ws", "http", usize::from(url.starts_with("ws")));
         let mut headers = headers.to_vec();
         headers.extend([
@@ -158,10 +169,7 @@ impl Http {
             // The nonce of the protocol's own example: nothing is sent over the connection.
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ]);
-        block_on(async {
-            let sent = self.builder(Method::Get, &url, &headers)?.send().await;
-            Ok(sent.map_err(|error| unreachable(&url, &error))?.status().as_u16())
-        })
+        self.send(Method::Get, &url, &headers, None)
     }
 
     fn builder(

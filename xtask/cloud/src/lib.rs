@@ -7,6 +7,7 @@
 //! leaves only as [`xtask_tools::Secret`].
 
 mod aws;
+mod certificates;
 mod github;
 mod http;
 mod kubernetes;
@@ -18,6 +19,7 @@ pub use aws::{
     BucketReport, Cloud, CloudConfig, Emptied, Encryption, ExecCredential, Identity, Leftover,
     Parameter, ParameterDescription, Written,
 };
+pub use certificates::Authorities;
 pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};
 pub use http::{BODY_LIMIT, Http, HttpConfig, Method, Response};
 pub use kubernetes::{

@@ -1,6 +1,8 @@
-//! Errors of other crates as one line.
+//! Errors of other crates, and answers of servers, as one line.
 
 use std::error::Error;
+
+use serde_json::Value;
 
 /// All causes of an error in one line, none of them twice.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
@@ -17,9 +19,48 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// What the body of an answer says to a person.
+pub(crate) fn message_of(body: &str) -> String {
+    const LONGEST: usize = 300;
+    /// Where Kong, PostgREST, GoTrue and Storage put it.
+    const KEYS: [&str; 4] = ["message", "msg", "error_description", "error"];
+    let json: Option<Value> = serde_json::from_str(body).ok();
+    let message = json
+        .as_ref()
+        .and_then(|json| KEYS.iter().find_map(|key| json.get(key)?.as_str()))
+        .or_else(|| title(body))
+        .unwrap_or(body);
+    let words: Vec<_> = message.split_whitespace().collect();
+    words.join(" ").chars().take(LONGEST).collect()
+}
+
+/// The title of an HTML page, such as a load balancer's own.
+fn title(body: &str) -> Option<&str> {
+    let (_, rest) = body.split_once("<title>")?;
+    Some(rest.split_once("</title>")?.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_is_told_in_one_line() {
+        for (body, told) in [
+            (r#"{"message":"name resolution failed"}"#, "name resolution failed"),
+            (r#"{"code":401,"msg":"No API key"}"#, "No API key"),
+            (
+                "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head></html>",
+                "503 Service Temporarily Unavailable",
+            ),
+            ("two\n  lines\n", "two lines"),
+            (r#"["a"]"#, r#"["a"]"#),
+            ("", ""),
+        ] {
+            assert_eq!(message_of(body), told);
+        }
+        assert_eq!(message_of(&"x".repeat(1000)).len(), 300);
+    }
 
     #[derive(Debug)]
     struct Outer(std::io::Error);

@@ -47,6 +47,11 @@ impl Overlay {
         self.values.pointer("/auth/smtp/enabled").and_then(Value::as_bool).unwrap_or(false)
     }
 
+    /// True where the load balancer is to be reached from inside of the network only.
+    pub(crate) fn load_balancer_is_internal(&self) -> bool {
+        self.values.pointer("/ingress/scheme").and_then(Value::as_str) == Some("internal")
+    }
+
     /// The line on which a key path such as `/auth/smtp` starts, searched level by level.
     pub(crate) fn line_of(&self, pointer: &str) -> usize {
         let mut line = 0;

@@ -1,6 +1,6 @@
 //! Runs the bootstrap Job: roles, schemas and grants on RDS, and what the server allows.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use xtask_cloud::{Cluster, kinds};
 use xtask_pipeline::{Action, Effect, Outcome, Output, Preview, Stage, Step, StepRun, Undo};
 
 use crate::{
+    authorities,
     context::{Context, NAMESPACE, waiting},
     helm::{Chart, Install},
     terraform::Infrastructure,
@@ -71,8 +72,14 @@ impl Stage<Context> for DatabaseStage {
         Duration::from_secs(15 * 60)
     }
 
-    fn plan(&self, _: &Context) -> anyhow::Result<Vec<Step<Context>>> {
+    fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
         Ok(vec![
+            Step::new(
+                "authorities",
+                "fetch what the server's certificate is verified with",
+                Effect::Read,
+                FetchAuthorities { url: authorities::url(&context.environment.region) },
+            ),
             Step::new("bootstrap", "run the bootstrap Job", Effect::Write, Bootstrap).leaves(
                 "the scripts that the ledger lists are done; the next run goes on with the others",
             ),
@@ -82,6 +89,22 @@ impl Stage<Context> for DatabaseStage {
 
     fn tear_down(&self, _: &Context) -> anyhow::Result<Vec<Step<Context>>> {
         Ok(vec![Step::new("release", "remove the bootstrap Job", Effect::Destructive, Remove)])
+    }
+}
+
+struct FetchAuthorities {
+    url: String,
+}
+
+impl Action<Context> for FetchAuthorities {
+    fn preview(&self) -> Preview {
+        Preview::Request(format!("GET {}", self.url))
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let found = authorities::of_databases(context, run)?;
+        let noun = if found.count == 1 { "authority" } else { "authorities" };
+        Ok(Outcome::Unchanged(format!("verified with {} {noun}", found.count)))
     }
 }
 
@@ -96,18 +119,9 @@ impl Action<Context> for Bootstrap {
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let infrastructure = run.output::<Infrastructure>()?;
-        let values = context.generated_values(
-            RELEASE,
-            &json!({
-                "environment": infrastructure.environment,
-                "database": {
-                    "host": infrastructure.database_host,
-                    "port": infrastructure.database_port,
-                    "name": infrastructure.database_name,
-                    "masterUsername": infrastructure.database_master_username,
-                },
-            }),
-        )?;
+        let authorities = authorities::of_databases(context, run)?;
+        let values =
+            context.generated_values(RELEASE, &values(&infrastructure, &authorities.pem))?;
         let install = Install {
             release: RELEASE.to_owned(),
             namespace: NAMESPACE.to_owned(),
@@ -117,6 +131,29 @@ impl Action<Context> for Bootstrap {
         };
         context.helm()?.install(context, run, &infrastructure, &install)
     }
+}
+
+fn values(infrastructure: &Infrastructure, authorities: &str) -> Value {
+    json!({
+        "environment": infrastructure.environment,
+        "database": {
+            "host": infrastructure.database_host,
+            "port": infrastructure.database_port,
+            "name": infrastructure.database_name,
+            "masterUsername": infrastructure.database_master_username,
+            "caBundle": {"pem": authorities},
+        },
+        "networkPolicy": {"databaseCidrs": only(&infrastructure.database_subnet_cidrs)},
+    })
+}
+
+/// Address ranges by name, in place of the chart's wide default.
+pub(super) fn only(ranges: &BTreeMap<String, String>) -> Value {
+    let mut named = json!({"vpc": null});
+    for (name, range) in ranges {
+        named[name] = json!(range);
+    }
+    named
 }
 
 struct Report;

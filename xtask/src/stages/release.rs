@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use xtask_cloud::{Cluster, Kind, Target, kinds};
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 
-use super::Database;
+use super::{Database, database::only};
 use crate::{
+    authorities,
     context::{Context, NAMESPACE, waiting},
     helm::{Chart, Install},
     terraform::Infrastructure,
@@ -86,7 +87,13 @@ impl Action<Context> for Upgrade {
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let infrastructure = run.output::<Infrastructure>()?;
         let database = run.output::<Database>()?;
-        let install = chart(context, &values(&infrastructure, &database)?)?;
+        let facts = Facts {
+            infrastructure: &infrastructure,
+            database: &database,
+            authorities: &authorities::of_databases(context, run)?.pem,
+            internal: context.environment.overlay.load_balancer_is_internal(),
+        };
+        let install = chart(context, &facts.values()?)?;
         context.helm()?.install(context, run, &infrastructure, &install)
     }
 }
@@ -107,39 +114,66 @@ pub(super) fn chart(context: &Context, generated: &Value) -> anyhow::Result<Inst
     })
 }
 
-fn values(infrastructure: &Infrastructure, database: &Database) -> anyhow::Result<Value> {
-    let mut values = json!({
-        "environment": infrastructure.environment,
-        "region": infrastructure.region,
-        "database": {
-            "host": infrastructure.database_host,
-            "port": infrastructure.database_port,
-            "name": infrastructure.database_name,
-        },
-        "storage": {"bucket": infrastructure.storage_bucket, "roleArn": infrastructure.role("storage")?},
-    });
-    if let Some(bucket) = &infrastructure.backup_bucket {
-        values["backup"] = json!({"bucket": bucket, "roleArn": infrastructure.role("backup")?});
+/// What the other stages found out.
+struct Facts<'a> {
+    infrastructure: &'a Infrastructure,
+    database: &'a Database,
+    /// PEM text.
+    authorities: &'a str,
+    /// Whether the overlay asks for a load balancer inside of the network.
+    internal: bool,
+}
+
+impl Facts<'_> {
+    fn values(&self) -> anyhow::Result<Value> {
+        let Self { infrastructure, database, .. } = self;
+        let mut values = json!({
+            "environment": infrastructure.environment,
+            "region": infrastructure.region,
+            "database": {
+                "host": infrastructure.database_host,
+                "port": infrastructure.database_port,
+                "name": infrastructure.database_name,
+                "caBundle": {"pem": self.authorities},
+            },
+            "storage": {"bucket": infrastructure.storage_bucket, "roleArn": infrastructure.role("storage")?},
+            "networkPolicy": {
+                "databaseCidrs": only(&infrastructure.database_subnet_cidrs),
+                "loadBalancerCidrs": only(self.load_balancer_ranges()),
+            },
+        });
+        if let Some(bucket) = &infrastructure.backup_bucket {
+            values["backup"] = json!({"bucket": bucket, "roleArn": infrastructure.role("backup")?});
+        }
+        let ingress = [
+            ("host", &infrastructure.hostname),
+            ("certificateArn", &infrastructure.certificate_arn),
+            ("webAclArn", &infrastructure.web_acl_arn),
+            ("accessLogsBucket", &infrastructure.access_logs_bucket),
+        ];
+        for (key, value) in ingress {
+            if let Some(value) = value {
+                values["ingress"][key] = json!(value);
+            }
+        }
+        if let Some(host) = &infrastructure.hostname {
+            values["publicUrl"] = json!(format!("https://{host}"));
+        }
+        // Only ever switched off: whether it is wanted at all is the overlay's word.
+        if !database.realtime.enabled {
+            values["realtime"] = json!({"enabled": false});
+        }
+        Ok(values)
     }
-    let ingress = [
-        ("host", &infrastructure.hostname),
-        ("certificateArn", &infrastructure.certificate_arn),
-        ("webAclArn", &infrastructure.web_acl_arn),
-        ("accessLogsBucket", &infrastructure.access_logs_bucket),
-    ];
-    for (key, value) in ingress {
-        if let Some(value) = value {
-            values["ingress"][key] = json!(value);
+
+    /// The controller puts a load balancer into the subnets that carry the tag of its scheme.
+    fn load_balancer_ranges(&self) -> &BTreeMap<String, String> {
+        if self.internal {
+            &self.infrastructure.node_subnet_cidrs
+        } else {
+            &self.infrastructure.public_subnet_cidrs
         }
     }
-    if let Some(host) = &infrastructure.hostname {
-        values["publicUrl"] = json!(format!("https://{host}"));
-    }
-    // Only ever switched off: whether it is wanted at all is the overlay's word.
-    if !database.realtime.enabled {
-        values["realtime"] = json!({"enabled": false});
-    }
-    Ok(values)
 }
 
 /// Values that stand in for Terraform's while only the chart and the overlay are checked.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use xtask_cloud::Method;
+use xtask_cloud::{DeadlineExceeded, Method, Response};
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 use xtask_tools::Secret;
 
@@ -234,11 +234,13 @@ impl Action<Context> for Answers {
         let url = format!("{}/healthz", address.url);
         let http = context.http()?;
         let answer =
-            waiting(run, |wait| http.send_until_reachable(Method::Get, &url, &[], None, wait))?;
-        if answer.status == 200 {
-            return Ok(Outcome::Unchanged(address.url));
-        }
-        Err(wrong("gateway-health", &address.url, answer.status, &answer.body, "200"))
+            waiting(run, |wait| http.send_until_reachable(Method::Get, &url, &[], None, wait))
+                .map_err(|error| match error.downcast_ref::<DeadlineExceeded>() {
+                    Some(late) => Exit::SmokeFailed.error(format!("smoke test `answers`: {late}")),
+                    None => error,
+                })?;
+        judge(&PROBES[0], &answer)?;
+        Ok(Outcome::Unchanged(address.url))
     }
 }
 
@@ -267,35 +269,26 @@ impl Action<Context> for Probing {
         }
         let address = run.output::<Address>()?;
         let url = format!("{}{}", address.url, probe.path);
-        let (status, body) = ask(context, probe, &url)?;
-        if !probe.status.contains(&status) || !body.contains(probe.contains) {
-            let mut expected = codes(probe.status);
-            if !probe.contains.is_empty() {
-                expected = format!("{expected} with `{}` in the body", probe.contains);
-            }
-            return Err(wrong(probe.id, probe.path, status, &body, &expected));
-        }
-        Ok(Outcome::Unchanged(status.to_string()))
+        let answer = ask(context, probe, &url)?;
+        judge(probe, &answer)?;
+        Ok(Outcome::Unchanged(answer.status.to_string()))
     }
 }
 
-/// Asks one question; the status and the body of the answer.
-fn ask(context: &Context, probe: &Probe, url: &str) -> anyhow::Result<(u16, String)> {
+/// Asks one question.
+fn ask(context: &Context, probe: &Probe, url: &str) -> anyhow::Result<Response> {
     let http = context.http()?;
     let keys = authentication(context, probe.key)?;
     let mut headers: Vec<(&str, &str)> =
         keys.iter().map(|(name, secret)| (*name, secret.expose())).collect();
-    let answer = match probe.question {
-        Question::Get => http.get(url, &headers)?,
+    match probe.question {
+        Question::Get => http.get(url, &headers),
         Question::Post(body) => {
             headers.push(("content-type", "application/json"));
-            http.send(Method::Post, url, &headers, Some(body))?
+            http.send(Method::Post, url, &headers, Some(body))
         }
-        Question::WebSocket => {
-            return Ok((http.websocket_handshake(url, &headers)?, String::new()));
-        }
-    };
-    Ok((answer.status, answer.body))
+        Question::WebSocket => http.websocket_handshake(url, &headers),
+    }
 }
 
 fn authentication(context: &Context, key: Key) -> anyhow::Result<Vec<(&'static str, Secret)>> {
@@ -330,19 +323,66 @@ fn codes(status: &[u16]) -> String {
     status.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
 }
 
-fn wrong(id: &str, path: &str, status: u16, body: &str, expected: &str) -> anyhow::Error {
-    const LONGEST: usize = 300;
-    let body: String = body.trim().chars().take(LONGEST).collect();
-    let said = if body.is_empty() { String::new() } else { format!(": {body}") };
-    Exit::SmokeFailed
-        .error(format!("smoke test `{id}`: {path} answered {status}, expected {expected}{said}"))
+/// Fails with one sentence that says what was asked, what was answered and what it said.
+fn judge(probe: &Probe, answer: &Response) -> anyhow::Result<()> {
+    if probe.status.contains(&answer.status) && answer.body.contains(probe.contains) {
+        return Ok(());
+    }
+    let mut expected = codes(probe.status);
+    if !probe.contains.is_empty() {
+        expected = format!("{expected} with `{}` in the body", probe.contains);
+    }
+    let said = Some(answer.said()).filter(|said| !said.is_empty());
+    let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+    let Probe { id, path, key, .. } = probe;
+    Err(Exit::SmokeFailed.error(format!(
+        "smoke test `{id}`: {path} with {} answered {}, expected {expected}{said}",
+        key.name(),
+        answer.status
+    )))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    use super::PROBES;
+    use xtask_cloud::Response;
+
+    use super::{PROBES, judge};
+    use crate::exit::{Classified, Exit};
+
+    /// What the probe of this name makes of an answer.
+    fn sentence(id: &str, status: u16, body: &str) -> String {
+        let probe = PROBES.iter().find(|probe| probe.id == id).unwrap();
+        let answer = Response { status, headers: BTreeMap::new(), body: body.to_owned() };
+        let error = judge(probe, &answer).unwrap_err();
+        assert_eq!(error.downcast_ref::<Classified>().unwrap().exit, Exit::SmokeFailed);
+        error.to_string()
+    }
+
+    /// The bodies are those that the gateway gives with the real charts and one thing broken.
+    #[test]
+    fn a_failure_names_its_cause_in_one_sentence() {
+        let lost = r#"{"message":"the selector of Service supabase/supabase-rest matches nothing: app.kubernetes.io/component=nobody"}"#;
+        assert_eq!(
+            sentence("rest-service", 503, lost),
+            "smoke test `rest-service`: /rest/v1/ with the service_role key answered 503, expected 200: the \
+             selector of Service supabase/supabase-rest matches nothing: app.kubernetes.io/component=nobody"
+        );
+        let blocked = r#"{"message":"NetworkPolicy supabase-default-deny, supabase-rest blocks supabase-kong -> supabase-rest:3000"}"#;
+        assert!(
+            sentence("rest-service", 503, blocked).contains("NetworkPolicy supabase-default-deny")
+        );
+        assert_eq!(
+            sentence("auth-health", 200, "{}"),
+            "smoke test `auth-health`: /auth/v1/health with the anon key answered 200, expected 200 with `GoTrue` \
+             in the body: {}"
+        );
+        assert_eq!(
+            sentence("rest-none", 200, ""),
+            "smoke test `rest-none`: /rest/v1/ with no key answered 200, expected 401"
+        );
+    }
 
     #[test]
     fn every_probe_has_its_own_name_and_an_expectation() {

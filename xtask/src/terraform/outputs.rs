@@ -12,6 +12,10 @@ pub(crate) struct Infrastructure {
     pub(crate) region: String,
     pub(crate) account_id: String,
     pub(crate) vpc_id: String,
+    /// Address ranges by zone, as are the next two.
+    pub(crate) public_subnet_cidrs: BTreeMap<String, String>,
+    pub(crate) node_subnet_cidrs: BTreeMap<String, String>,
+    pub(crate) database_subnet_cidrs: BTreeMap<String, String>,
     pub(crate) cluster_name: String,
     pub(crate) cluster_version: String,
     pub(crate) cluster_endpoint: String,

@@ -52,10 +52,10 @@ fn nobody_behind_the_load_balancer_is_waited_out() {
     let answer = http().send_until_reachable(Method::Get, &server.url, &[], None, &wait).unwrap();
     assert_eq!(answer.status, 404);
     let wait = Wait::at_most(Duration::from_millis(300));
-    let gone = StandIn::start(|_| Reply::new(502, ""));
+    let gone = StandIn::start(|_| Reply::new(502, r#"{"message": "nobody is there"}"#));
     let error = http().send_until_reachable(Method::Get, &gone.url, &[], None, &wait).unwrap_err();
     let exceeded = error.downcast_ref::<DeadlineExceeded>().unwrap();
-    assert_eq!(exceeded.last_seen, format!("{} answers 502", gone.url));
+    assert_eq!(exceeded.last_seen, format!("{} answers 502: nobody is there", gone.url));
 }
 
 #[test]
@@ -68,10 +68,8 @@ fn a_websocket_handshake_tells_its_status() {
             _ => Reply::new(400, ""),
         });
     let url = server.url.replacen("http", "ws", 1);
-    assert_eq!(
-        http().websocket_handshake(&format!("{url}/realtime/v1/websocket"), &[]).unwrap(),
-        101
-    );
+    let answer = http().websocket_handshake(&format!("{url}/realtime/v1/websocket"), &[]).unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (101, ""));
 }
 
 #[test]

@@ -1,4 +1,6 @@
 //! The sandbox's own certificate authority: who trusts it trusts the databases and load balancers.
+//!
+//! The gateway publishes it where AWS publishes the authorities of RDS.
 
 use anyhow::Context;
 use rcgen::{

@@ -24,8 +24,8 @@ use jiff::Timestamp;
 use tokio::{net::TcpListener, runtime::Runtime};
 use xtask_tools::{Interrupt, Processes, Redactor};
 
-pub(crate) use self::authority::ServerCertificate;
-use self::{authority::Authority, aws::Aws, charts::Mirror, clusters::Clusters, faults::Faults};
+pub(crate) use self::authority::{Authority, ServerCertificate};
+use self::{aws::Aws, charts::Mirror, clusters::Clusters, faults::Faults};
 use crate::{
     control::loopback_client,
     databases::Databases,

@@ -7,6 +7,8 @@
 //! Invariant: a password reaches a program by its environment or a private file, never as an argument,
 //! and no server logs a statement.
 
+#[cfg(test)]
+mod bootstrap;
 mod owner;
 mod server;
 mod settings;

@@ -19,6 +19,7 @@ use super::journey::{self, Call};
 use super::kong;
 use super::reply::Reply;
 use super::tls::Signer;
+use super::truststore;
 use crate::load_balancer::{LoadBalancer, LoadBalancers, Protocol};
 
 /// Enough for what smoke tests upload.
@@ -30,6 +31,8 @@ const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 pub(super) struct Gateway {
     pub(super) load_balancers: Arc<LoadBalancers>,
     pub(super) signer: Signer,
+    /// Who signed the databases' certificates, as PEM text.
+    pub(super) database_authority: String,
 }
 
 /// Where a request came in.
@@ -39,6 +42,8 @@ enum Entry {
     Open,
     /// Through CONNECT to a listener of a load balancer.
     Listener(Arc<LoadBalancer>, Protocol, u16),
+    /// Through CONNECT to RDS's trust store.
+    TrustStore,
 }
 
 /// Serves one client.
@@ -81,6 +86,7 @@ async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, entry: Entry)
         Entry::Listener(balancer, protocol, port) => {
             journey::arrive(&balancer, (protocol, port), &host, call).await
         }
+        Entry::TrustStore => truststore::answer(&call.request, &gateway.database_authority),
         Entry::Open => match (pod, uri.authority().is_some()) {
             (Some(uid), true) => {
                 journey::from_pod(&gateway.load_balancers, &uid, (&host, port.unwrap_or(80)), call)
@@ -137,6 +143,9 @@ fn connect(gateway: Arc<Gateway>, request: Request<Incoming>) -> Reply {
     let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
     let (host, port) = split_authority(&authority);
     let port = port.unwrap_or(443);
+    if (host.as_str(), port) == (truststore::HOST, 443) {
+        return tunnel(gateway, request, Entry::TrustStore, Some(&host));
+    }
     let Some(balancer) = gateway.load_balancers.find(&host) else {
         return unknown_host(&gateway, &host);
     };
@@ -146,16 +155,23 @@ fn connect(gateway: Arc<Gateway>, request: Request<Incoming>) -> Reply {
             &format!("load balancer {host} has no listener on port {port}"),
         );
     };
-    let acceptor = match protocol {
-        Protocol::Http => None,
-        Protocol::Https => match gateway.signer.acceptor(&host) {
-            Ok(acceptor) => Some(acceptor),
-            Err(error) => return Reply::blocked(502, &format!("{error:#}")),
-        },
+    let secure = (protocol == Protocol::Https).then_some(host.as_str());
+    tunnel(gateway, request, Entry::Listener(balancer, protocol, port), secure)
+}
+
+/// Serves what comes through a tunnel to `entry`, within TLS where `secure` is the server's name.
+fn tunnel(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    entry: Entry,
+    secure: Option<&str>,
+) -> Reply {
+    let acceptor = match secure.map(|host| gateway.signer.acceptor(host)).transpose() {
+        Ok(acceptor) => acceptor,
+        Err(error) => return Reply::blocked(502, &format!("{error:#}")),
     };
     tokio::spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-        let entry = Entry::Listener(balancer, protocol, port);
         match acceptor {
             None => serve_http(gateway, upgraded, entry).await,
             Some(acceptor) => {

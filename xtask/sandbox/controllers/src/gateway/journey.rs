@@ -224,7 +224,14 @@ fn describe(pod: &Pod) -> String {
         .iter()
         .flatten()
         .chain(status.container_statuses.iter().flatten())
-        .find_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
+        .find_map(|container| {
+            let waiting = container.state.as_ref()?.waiting.as_ref()?;
+            let reason = waiting.reason.clone()?;
+            Some(match &waiting.message {
+                Some(message) => format!("{reason}: {message}"),
+                None => reason,
+            })
+        });
     let unready = status
         .conditions
         .iter()

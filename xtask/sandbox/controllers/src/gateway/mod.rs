@@ -4,6 +4,8 @@
 //! name, and answers `http://<environment>.localhost` directly. Every step is taken on the objects
 //! that are in the cluster: Ingress rule, Service, endpoints, NetworkPolicies, Kong's configuration.
 //! Where a step fails, the answer says which one and why.
+//!
+//! It also stands for the one public web server that a deployment asks, RDS's trust store.
 
 mod connection;
 mod journey;
@@ -11,6 +13,7 @@ mod jwt;
 pub(crate) mod kong;
 mod reply;
 mod tls;
+mod truststore;
 mod upstream;
 
 use std::future::Future;
@@ -22,7 +25,7 @@ use tokio::task::JoinSet;
 
 use crate::load_balancer::LoadBalancers;
 
-/// The certificate authority that signs for the load balancers' names.
+/// The certificate authority that signs for the load balancers' names, and for the databases.
 #[derive(Clone)]
 pub struct Authority {
     /// The authority's certificate.
@@ -51,6 +54,7 @@ pub async fn serve(
     let gateway = Arc::new(connection::Gateway {
         load_balancers: load_balancers.clone(),
         signer: tls::Signer::new(authority)?,
+        database_authority: authority.certificate_pem.clone(),
     });
     load_balancers.set_gateway(Some(address));
     let mut connections = JoinSet::new();
