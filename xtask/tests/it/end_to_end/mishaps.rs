@@ -13,7 +13,7 @@ pub(super) fn another_account_is_refused(sandbox: &Sandbox) {
     let values = checkout.path().join("terraform/environments/dev.tfvars");
     let text = fs::read_to_string(&values).unwrap();
     fs::write(&values, text.replace("123456789012", "210987654321")).unwrap();
-    let said = sandbox.xtask("deploy dev --sandbox").inside(checkout.path()).run();
+    let said = sandbox.xtask_in(checkout.path(), "deploy dev --sandbox").run();
     assert_eq!(said.code, 4, "{}\n{}", said.out, said.error);
     let all = format!("{}{}", said.out, said.error);
     for part in ["123456789012", "210987654321"] {
@@ -51,7 +51,7 @@ pub(super) fn a_killed_runner_leaves_no_lock(sandbox: &Sandbox) {
 pub(super) fn a_failed_release_is_rolled_back(sandbox: &Sandbox) {
     let checkout = broken_checkout();
     let line = "stage release dev --sandbox";
-    let said = sandbox.xtask(line).inside(checkout.path()).run();
+    let said = sandbox.xtask_in(checkout.path(), line).run();
     assert_eq!(said.code, 10, "{}\n{}", said.out, said.error);
     let all = format!("{}{}", said.out, said.error);
     for part in ["supabase-rest", "ImagePullBackOff", "v0.0.0-none", "rolled back to revision"] {

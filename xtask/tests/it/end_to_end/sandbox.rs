@@ -30,6 +30,12 @@ impl Sandbox {
         Xtask::new(line).env("XTASK_SANDBOX_DIR", self.folder.display())
     }
 
+    /// The same in another checkout, which holds no code to build the sandbox from.
+    pub(super) fn xtask_in(&self, checkout: &Path, line: &str) -> Xtask {
+        let built = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-sandbox");
+        self.xtask(line).inside(checkout).env("XTASK_SANDBOX_BIN", built.display())
+    }
+
     /// Journals, logs and generated files.
     pub(super) fn runs(&self) -> PathBuf {
         self.folder.with_file_name("e2e-runs")
