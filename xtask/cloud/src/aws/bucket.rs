@@ -30,7 +30,7 @@ pub struct BucketReport {
 }
 
 const XMLNS: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
-const TLS_ONLY: &str = "DenyInsecureTransport";
+const TLS_ONLY: &str = "TlsOnly";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -245,7 +245,7 @@ fn with_tls_statement(policy: Option<&str>, bucket_arn: &str) -> Result<Option<V
     let statement = json!({
         "Sid": TLS_ONLY,
         "Effect": "Deny",
-        "Principal": "*",
+        "Principal": { "AWS": "*" },
         "Action": "s3:*",
         "Resource": [bucket_arn, format!("{bucket_arn}/*")],
         "Condition": { "Bool": { "aws:SecureTransport": "false" } },
@@ -258,12 +258,22 @@ fn with_tls_statement(policy: Option<&str>, bucket_arn: &str) -> Result<Option<V
         .get_mut("Statement")
         .and_then(Value::as_array_mut)
         .context("it has no list `Statement`")?;
-    if statements.contains(&statement) {
+    if statements.iter().any(|old| is_same_refusal(old, &statement)) {
         return Ok(None);
     }
     statements.retain(|old| old.get("Sid").and_then(Value::as_str) != Some(TLS_ONLY));
     statements.push(statement);
     Ok(Some(policy))
+}
+
+/// Whether a statement means the same, whatever it is called: bootstrap's Terraform owns the policy
+/// once it has run, and must not find it changed.
+fn is_same_refusal(old: &Value, wanted: &Value) -> bool {
+    let everyone = [&json!("*"), &json!({ "AWS": "*" })].contains(&&old["Principal"]);
+    everyone
+        && ["Effect", "Action", "Resource", "Condition"]
+            .iter()
+            .all(|part| old[*part] == wanted[*part])
 }
 
 impl Encryption {
@@ -277,7 +287,8 @@ impl Encryption {
     fn is(&self, rule: &EncryptionRule) -> bool {
         let now = &rule.apply_server_side_encryption_by_default;
         match self {
-            Self::Aes256 => now.algorithm == "AES256",
+            // S3 encrypts in any case; a key that somebody chose is no worse.
+            Self::Aes256 => true,
             Self::Kms(key) => now.algorithm == "aws:kms" && now.key.as_ref() == Some(key),
         }
     }
@@ -315,6 +326,20 @@ mod tests {
     }
 
     #[test]
+    fn the_same_refusal_under_another_name_is_enough() {
+        let theirs = with_tls_statement(None, ARN).unwrap().unwrap();
+        for (sid, principal) in [("Mine", json!("*")), ("Other", json!({ "AWS": "*" }))] {
+            let mut policy = theirs.clone();
+            policy["Statement"][0]["Sid"] = json!(sid);
+            policy["Statement"][0]["Principal"] = principal;
+            assert_eq!(with_tls_statement(Some(&policy.to_string()), ARN).unwrap(), None);
+        }
+        let mut one_account = theirs;
+        one_account["Statement"][0]["Principal"] = json!({ "AWS": "123456789012" });
+        assert!(with_tls_statement(Some(&one_account.to_string()), ARN).unwrap().is_some());
+    }
+
+    #[test]
     fn a_weakened_tls_statement_is_replaced() {
         let weak = format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"{TLS_ONLY}","Effect":"Allow"}}]}}"#
@@ -336,6 +361,6 @@ mod tests {
         let now: ServerSideEncryptionConfiguration = parse("test", body).unwrap();
         assert!(Encryption::Kms("arn:a".into()).is(&now.rule[0]));
         assert!(!Encryption::Kms("arn:b".into()).is(&now.rule[0]));
-        assert!(!Encryption::Aes256.is(&now.rule[0]));
+        assert!(Encryption::Aes256.is(&now.rule[0]), "a chosen key stays");
     }
 }
