@@ -164,15 +164,35 @@ impl Action<Context> for Plan {
             guard::check(&plan, &context.allow_destroy)?;
             return Ok(Outcome::Unchanged(format!("as reviewed: {}", terraform::totals(&plan))));
         }
-        let password = context.master_password()?;
-        if !terraform.plan(&Watch::of(run), &password, terraform::Mode::Normal)? {
+        let mut planned = planned(context, run)?;
+        if let Some(plan) = &planned {
+            let unfinished = guard::unfinished(plan, &context.allow_destroy);
+            for address in &unfinished {
+                run.note(&format!(
+                    "{address} was left unfinished by an interrupted run and is completed; --allow-destroy \
+                     '{address}' would have made it anew"
+                ));
+                terraform.untaint(&Watch::of(run), address)?;
+            }
+            if !unfinished.is_empty() {
+                planned = self::planned(context, run)?;
+            }
+        }
+        let Some(plan) = planned else {
             terraform.drop_plan();
             return Ok(Outcome::Unchanged("AWS is as the code says".to_owned()));
-        }
-        let plan = terraform.show_plan(&Watch::of(run))?;
+        };
         guard::check(&plan, &context.allow_destroy)?;
         Ok(Outcome::Unchanged(terraform::totals(&plan)))
     }
+}
+
+/// What is to be done, or nothing.
+fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Option<terraform::Plan>> {
+    let (terraform, watch) = (context.terraform()?, Watch::of(run));
+    let password = context.master_password()?;
+    let changes = terraform.plan(&watch, &password, terraform::Mode::Normal)?;
+    changes.then(|| terraform.show_plan(&watch)).transpose()
 }
 
 struct Apply;

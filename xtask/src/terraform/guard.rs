@@ -1,6 +1,6 @@
 //! Refuses to delete or replace what holds data, unless a person named the very address.
 
-use super::plan::{Deed, Plan};
+use super::plan::{Change, Deed, Plan};
 use crate::exit::Exit;
 
 /// Resource types that hold data or that data cannot be read without.
@@ -18,13 +18,7 @@ const PROTECTED: [&str; 8] = [
 /// # Errors
 /// Names every protected resource that the plan would destroy or replace, and why.
 pub(crate) fn check(plan: &Plan, allowed: &[String]) -> anyhow::Result<()> {
-    let refused: Vec<String> = plan
-        .deeds()
-        .into_iter()
-        .filter(|(deed, _)| matches!(deed, Deed::Destroy | Deed::Replace))
-        .filter(|(_, change)| {
-            PROTECTED.contains(&change.kind.as_str()) && !allowed.contains(&change.address)
-        })
+    let refused: Vec<String> = endangered(plan, allowed)
         .map(|(deed, change)| {
             let why =
                 change.forced_by().map(|path| format!(" (forced by `{path}`)")).unwrap_or_default();
@@ -40,11 +34,32 @@ pub(crate) fn check(plan: &Plan, allowed: &[String]) -> anyhow::Result<()> {
     )))
 }
 
+/// The protected resources that the plan would replace only because an interrupted run had begun
+/// to make them. They are to be completed: a database in the making is protected against deletion
+/// like any other.
+pub(crate) fn unfinished(plan: &Plan, allowed: &[String]) -> Vec<String> {
+    endangered(plan, allowed)
+        .filter(|(deed, change)| *deed == Deed::Replace && change.is_unfinished())
+        .map(|(_, change)| change.address.clone())
+        .collect()
+}
+
+fn endangered<'a>(
+    plan: &'a Plan,
+    allowed: &'a [String],
+) -> impl Iterator<Item = (Deed, &'a Change)> {
+    let named = |change: &Change| allowed.contains(&change.address);
+    plan.deeds()
+        .into_iter()
+        .filter(|(deed, _)| matches!(deed, Deed::Destroy | Deed::Replace))
+        .filter(move |(_, change)| PROTECTED.contains(&change.kind.as_str()) && !named(change))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{Plan, check};
+    use super::{Plan, check, unfinished};
 
     fn plan(kind: &str, actions: &[&str]) -> Plan {
         let json = json!({"resource_changes": [{
@@ -64,6 +79,17 @@ mod tests {
         );
         assert!(check(&replacing, &["module.x.aws_db_instance.this".to_owned()]).is_ok());
         assert!(check(&replacing, &["module.x.aws_db_instance.that".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn what_an_interrupted_run_began_is_told_from_a_real_replacement() {
+        let replacing = plan("aws_kms_key", &["delete", "create"]);
+        assert_eq!(unfinished(&replacing, &[]), [""; 0]);
+        let mut tainted = replacing;
+        tainted.resource_changes[0].action_reason = Some("replace_because_tainted".to_owned());
+        let named = ["module.x.aws_kms_key.this".to_owned()];
+        assert_eq!(unfinished(&tainted, &[]), named);
+        assert_eq!(unfinished(&tainted, &named), [""; 0], "named, so it is meant");
     }
 
     #[test]

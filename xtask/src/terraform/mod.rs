@@ -71,7 +71,7 @@ impl Terraform {
     pub(crate) fn apply_now(&self, watch: &Watch<'_>) -> anyhow::Result<String> {
         let command = self
             .command("apply the module", watch)
-            .args(["apply", "-input=false", "-no-color", "-auto-approve", "-lock-timeout=60s"])
+            .args(["apply", "-input=false", "-no-color", "-auto-approve", "-lock-timeout=15m"])
             .arg(self.variables());
         summarised(&command, watch, "Apply complete!")
     }
@@ -114,7 +114,7 @@ impl Terraform {
         let _ = std::fs::remove_file(self.plan_file());
         let command = self
             .command("compare the code with AWS", watch)
-            .args(["plan", "-input=false", "-no-color", "-detailed-exitcode", "-lock-timeout=60s"])
+            .args(["plan", "-input=false", "-no-color", "-detailed-exitcode", "-lock-timeout=15m"])
             .args((mode == Mode::RefreshOnly).then_some("-refresh-only"))
             .arg(format!("-out={}", self.plan_file().display()))
             .arg(self.variables())
@@ -160,6 +160,18 @@ impl Terraform {
         Plan::parse(&command.output()?)
     }
 
+    /// Takes a resource for made whose creation was interrupted: the next plan compares it with AWS
+    /// and completes it, where it would else be destroyed and made anew.
+    pub(crate) fn untaint(&self, watch: &Watch<'_>, address: &str) -> anyhow::Result<()> {
+        let command = self.command("keep what an interrupted run has begun", watch).args([
+            "untaint",
+            "-no-color",
+            "-lock-timeout=15m",
+            address,
+        ]);
+        follow(&command, watch)
+    }
+
     /// Applies the plan that was written and shown; returns Terraform's own summary.
     pub(crate) fn apply_plan(
         &self,
@@ -168,7 +180,7 @@ impl Terraform {
     ) -> anyhow::Result<String> {
         let command = self
             .command("apply the plan", watch)
-            .args(["apply", "-input=false", "-no-color", "-lock-timeout=60s", "-parallelism=30"])
+            .args(["apply", "-input=false", "-no-color", "-lock-timeout=15m", "-parallelism=30"])
             .secret_env("TF_VAR_database_password", password)
             .arg(self.plan_file());
         std::fs::write(self.baseline_mark(), "")
@@ -238,7 +250,7 @@ impl Terraform {
                 "-input=false",
                 "-no-color",
                 "-auto-approve",
-                "-lock-timeout=60s",
+                "-lock-timeout=15m",
                 "-parallelism=30",
             ])
             .args(["-var=teardown=true"])
@@ -256,7 +268,7 @@ impl Terraform {
                 "-input=false",
                 "-no-color",
                 "-auto-approve",
-                "-lock-timeout=60s",
+                "-lock-timeout=15m",
                 "-parallelism=30",
             ])
             .args(["-var=teardown=true"])

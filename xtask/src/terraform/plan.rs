@@ -24,6 +24,9 @@ pub(crate) struct Change {
     /// `managed` or `data`.
     #[serde(default)]
     pub(crate) mode: String,
+    /// Why Terraform decided so, where that is not plain from the values.
+    #[serde(default)]
+    pub(crate) action_reason: Option<String>,
     pub(crate) change: Values,
 }
 
@@ -120,6 +123,11 @@ impl Change {
             (false, false, true) => Some(Deed::Update),
             _ => None,
         }
+    }
+
+    /// Whether its creation was begun and never reported as done.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.action_reason.as_deref() == Some("replace_because_tainted")
     }
 
     /// The attribute that forces the replacement, if any: `engine`, `tags.Name`.
