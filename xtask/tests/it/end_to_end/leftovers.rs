@@ -1,8 +1,9 @@
 //! What AWS holds, asked of it service by service and not through the tags that `destroy` reads.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use xtask_tools::{NoDownload, Toolbox};
 
@@ -28,12 +29,22 @@ pub(super) fn holdings(sandbox: &Sandbox) -> BTreeSet<String> {
     lists.into_iter().flat_map(names).collect()
 }
 
+/// What `bootstrap` makes belongs to the account and outlives its environments.
+fn is_of_the_account(resource: &str) -> bool {
+    const ROLES: [&str; 3] = ["-boundary", "-deploy", "-plan"];
+    let is_identity = resource.starts_with("iam list_policies: supabase-")
+        || resource.starts_with("iam list_roles: supabase-");
+    resource.starts_with("s3 list_buckets: supabase-terraform-state-")
+        || resource.starts_with("iam list_open_id_connect_providers: ")
+            && resource.ends_with("token.actions.githubusercontent.com")
+        || is_identity && ROLES.iter().any(|role| resource.contains(role))
+}
+
 /// Two environments came and went: the database's last snapshot of prod is all that they leave.
 pub(super) fn nothing_is_left(before: &BTreeSet<String>, after: &BTreeSet<String>) {
-    let left: Vec<&String> = after.difference(before).collect();
-    let (kept, lost): (Vec<_>, Vec<_>) = left
-        .into_iter()
-        .partition(|one| one.starts_with("rds describe_db_snapshots: supabase-prod-final-"));
+    let left = after.difference(before).filter(|one| !is_of_the_account(one));
+    let (kept, lost): (Vec<_>, Vec<_>) =
+        left.partition(|one| one.starts_with("rds describe_db_snapshots: supabase-prod-final-"));
     assert!(lost.is_empty(), "left behind: {lost:#?}");
     assert_eq!(kept.len(), 1, "the last snapshot of prod: {kept:?}");
     tell("AWS, asked service by service, holds what it held before and prod's last snapshot");

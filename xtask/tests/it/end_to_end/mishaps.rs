@@ -23,11 +23,10 @@ pub(super) fn another_account_is_refused(sandbox: &Sandbox) {
     tell("credentials of another account are refused before anything is made");
 }
 
-/// Ctrl-C while Terraform makes resources: it ends with code 130 and says how to go on.
+/// Ctrl-C while Terraform waits for the database: it ends with code 130 and says how to go on.
 pub(super) fn an_interrupt_is_heard(sandbox: &Sandbox) {
     let line = "deploy dev --sandbox --format json";
-    // The network comes first; nothing that takes minutes has begun by then.
-    let begun = |text: &str| text.contains("aws_vpc.") && text.contains("Creation complete");
+    let begun = |text: &str| text.contains("aws_db_instance.primary: Still creating...");
     let said = sandbox.xtask(line).stopped(Signal::INT, begun);
     assert_eq!(said.code, 130, "{}\n{}", said.out, said.error);
     let ended = events(&said).pop().unwrap();
