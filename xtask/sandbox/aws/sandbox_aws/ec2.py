@@ -1,10 +1,10 @@
-"""EC2: rules between security groups keep their description, launch templates only their own tags."""
+"""EC2: rules between groups keep their description, launch templates their tags, gateways take their interface along."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from moto.ec2.models import security_groups
+from moto.ec2.models import nat_gateways, security_groups
 from moto.ec2.responses import launch_templates
 
 from .patching import around
@@ -30,3 +30,11 @@ def keep_template_tags_out_of_the_version(original, self) -> Any:
                 each for each in specifications if each.get("ResourceType") != "launch-template"
             ]
     return result
+
+
+@around(nat_gateways.NatGatewayBackend, "delete_nat_gateway")
+def take_the_interface_along(original, self, nat_gateway_id: str) -> nat_gateways.NatGateway:
+    """Moto leaves the network interface that it made for the gateway."""
+    gateway = original(self, nat_gateway_id)
+    self.enis.pop(gateway._eni.id, None)
+    return gateway
