@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use crate::helm::Chart;
+use crate::{helm::Chart, platform::Platform};
 
 /// One third-party chart.
 #[derive(Debug, Clone, Deserialize)]
@@ -18,6 +18,8 @@ pub(crate) struct Addon {
     pub(crate) namespace: String,
     pub(crate) release: String,
     pub(crate) values_file: String,
+    /// `sha256:<64 hexadecimal digits>` of the archive; none where it has not been recorded.
+    pub(crate) digest: Option<String>,
     /// Image tags by Kubernetes minor, for a program that has to match the cluster's.
     #[serde(default, rename = "imageTagByKubernetesMinor")]
     pub(crate) image_tags: BTreeMap<String, String>,
@@ -35,16 +37,29 @@ pub(crate) fn table(root: &Path) -> anyhow::Result<Vec<Addon>> {
         std::fs::read_to_string(&path).context("failed to read `helm/addons/addons.yaml`")?;
     let table: Table =
         serde_norway::from_str(&text).context("helm/addons/addons.yaml is not as expected")?;
+    for Addon { name, digest, .. } in &table.addons {
+        anyhow::ensure!(
+            digest.as_deref().is_none_or(is_digest),
+            "helm/addons/addons.yaml: `digest` of {name} is neither null nor sha256:<64 hexadecimal digits>"
+        );
+    }
     Ok(table.addons)
+}
+
+fn is_digest(text: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.strip_prefix("sha256:").is_some_and(|rest| rest.len() == 64 && rest.bytes().all(is_digit))
 }
 
 impl Addon {
     /// Where the chart comes from: a mirror, if there is one, holds it under the same name.
-    pub(crate) fn source(&self, mirror: Option<&str>) -> Chart {
+    pub(crate) fn source(&self, platform: &Platform) -> Chart {
+        let mirrored = platform.chart_digests.get(&self.chart);
         Chart::Repository {
-            url: mirror.unwrap_or(&self.repository).to_owned(),
+            url: platform.chart_mirror.as_ref().unwrap_or(&self.repository).clone(),
             name: self.chart.clone(),
             version: self.version.clone(),
+            digest: mirrored.or(self.digest.as_ref()).cloned(),
         }
     }
 
@@ -55,5 +70,18 @@ impl Addon {
                 self.name
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_digest;
+
+    #[test]
+    fn a_digest_has_its_algorithm_and_64_digits() {
+        assert!(is_digest(&format!("sha256:{}", "0a".repeat(32))));
+        for wrong in ["", "sha256:", &"0a".repeat(32), &format!("sha256:{}", "0A".repeat(32))] {
+            assert!(!is_digest(wrong), "{wrong}");
+        }
     }
 }

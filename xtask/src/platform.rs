@@ -25,6 +25,8 @@ pub(crate) struct Platform {
     pub(crate) env: BTreeMap<String, String>,
     /// A Helm repository that holds the add-ons' charts in place of their own repositories.
     pub(crate) chart_mirror: Option<String>,
+    /// Digests of the mirror's own archives by chart, where they are not those of the originals.
+    pub(crate) chart_digests: BTreeMap<String, String>,
     /// The HTTP proxy through which the public address is reached.
     pub(crate) proxy: Option<String>,
     /// A certificate authority that clients trust beside the usual ones.
@@ -41,6 +43,7 @@ struct SandboxState {
     ca_file: PathBuf,
     gateway: String,
     chart_mirror: String,
+    chart_digests: BTreeMap<String, String>,
 }
 
 impl Platform {
@@ -53,6 +56,7 @@ impl Platform {
             instance: String::new(),
             env: BTreeMap::new(),
             chart_mirror: variable("XTASK_CHART_MIRROR"),
+            chart_digests: BTreeMap::new(),
             proxy: variable("HTTPS_PROXY").or_else(|| variable("https_proxy")),
             extra_ca: variable("SSL_CERT_FILE").map(PathBuf::from),
             notice: None,
@@ -69,6 +73,7 @@ impl Platform {
             instance: state.started_at,
             env: state.env,
             chart_mirror: Some(state.chart_mirror),
+            chart_digests: state.chart_digests,
             proxy: Some(state.gateway),
             extra_ca: Some(state.ca_file),
             notice: Some(

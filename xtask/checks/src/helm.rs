@@ -225,19 +225,25 @@ impl Object {
 }
 
 impl Manifest {
-    fn objects(&self) -> anyhow::Result<Vec<Object>> {
-        let mut objects = Vec::new();
+    /// All objects.
+    pub(crate) fn values(&self) -> anyhow::Result<Vec<Value>> {
+        let mut values = Vec::new();
         for document in serde_norway::Deserializer::from_str(&self.text) {
             let value = Value::deserialize(document)
                 .with_context(|| format!("{} renders to something that is not YAML", self.name))?;
-            if value.is_null() {
-                continue;
+            if !value.is_null() {
+                values.push(value);
             }
-            let object = serde_norway::from_value(value)
-                .with_context(|| format!("{} renders something without a name", self.name))?;
-            objects.push(object);
         }
-        Ok(objects)
+        Ok(values)
+    }
+
+    fn objects(&self) -> anyhow::Result<Vec<Object>> {
+        let head = |value| {
+            serde_norway::from_value(value)
+                .with_context(|| format!("{} renders something without a name", self.name))
+        };
+        self.values()?.into_iter().map(head).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod check;
 mod checkov;
 mod helm;
 mod iam;
+mod joins;
 mod process;
 mod runner;
 mod rust;

@@ -90,7 +90,10 @@ pub(crate) fn ask(command: &Command) -> anyhow::Result<Answer> {
         }
     });
     // What it said until then tells where it hung.
-    let finished = ended.map_err(|error| anyhow::anyhow!("{all}{error:#}"))?;
+    let finished = match ended {
+        Err(error) if !all.is_empty() => return Err(error.context(all)),
+        ended => ended?,
+    };
     Ok(Answer { code: finished.code, stdout, all })
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Check,
     Kind::{Fast, Slow},
-    checkov, helm, iam, rust, scanners, terraform, tidy, workflows,
+    checkov, helm, iam, joins, rust, scanners, terraform, tidy, workflows,
 };
 
 /// What `cargo xtask test` runs; the end-to-end run is added by the runner itself.
@@ -98,6 +98,20 @@ pub const CHECKS: &[Check] = &[
         claim: "the charts render for every environment, and their schemas refuse unknown values",
         remedy: "run the named `helm template` by hand and change the template or the schema",
         run: helm::render,
+    },
+    Check {
+        name: "secrets-join",
+        kind: Fast,
+        claim: "every key of a Secret that a Pod reads is made by exactly one ExternalSecret",
+        remedy: "make helm/secrets and the named release agree",
+        run: joins::secrets,
+    },
+    Check {
+        name: "roles-join",
+        kind: Fast,
+        claim: "the IAM roles trust the service accounts that the charts make, and no others",
+        remedy: "make terraform/modules/identity and the named chart agree",
+        run: joins::service_accounts,
     },
     Check {
         name: "kubernetes-schema",

@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) ca_file: PathBuf,
     pub(crate) gateway: String,
     pub(crate) chart_mirror: String,
+    /// `sha256:...` of the mirror's archives by chart: they are stand-ins, so not the pinned ones.
+    pub(crate) chart_digests: BTreeMap<String, String>,
     pub(crate) control: String,
 }
 

@@ -21,8 +21,8 @@ pub(super) fn of(install: &Install) -> anyhow::Result<String> {
                 feed(&mut hash, &read(&file)?);
             }
         }
-        Chart::Repository { url, name, version } => {
-            for part in [url, name, version] {
+        Chart::Repository { url, name, version, digest } => {
+            for part in [url, name, version].into_iter().chain(digest) {
                 feed(&mut hash, part.as_bytes());
             }
         }

@@ -7,6 +7,7 @@
 //! nobody.
 
 mod digest;
+mod pull;
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +29,13 @@ const DIGEST_LABEL: &str = "xtask-inputs";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Chart {
     Local(PathBuf),
-    Repository { url: String, name: String, version: String },
+    Repository {
+        url: String,
+        name: String,
+        version: String,
+        /// What the archive has to hash to, `sha256:<64 hexadecimal digits>`; none where nobody said.
+        digest: Option<String>,
+    },
 }
 
 /// A release and everything that determines it.
@@ -62,6 +69,10 @@ impl Helm {
         install: &Install,
     ) -> anyhow::Result<Outcome> {
         let cluster = context.cluster(infrastructure)?;
+        if context.cluster_context.is_none() {
+            // The stage that wrote it may have run on another machine.
+            context.write_kubeconfig(infrastructure)?;
+        }
         let digest = digest::of(install)?;
         let before = find(&cluster, install)?;
         if let Some(release) = &before
@@ -73,12 +84,13 @@ impl Helm {
                 release.revision
             )));
         }
+        let chart = self.chart(run, &install.chart)?;
         self.recover(run, install, before.as_ref())?;
         let deployed = match before {
             Some(_) => self.last_deployed(install)?,
             None => None,
         };
-        match self.upgrade(run, install, &digest) {
+        match self.upgrade(run, install, &chart, &digest) {
             Ok(()) => {
                 let revision = find(&cluster, install)?.map_or(1, |release| release.revision);
                 Ok(Outcome::Changed(format!("revision {revision}")))
@@ -87,11 +99,17 @@ impl Helm {
         }
     }
 
-    fn upgrade(&self, run: &StepRun<'_>, install: &Install, digest: &str) -> anyhow::Result<()> {
+    fn upgrade(
+        &self,
+        run: &StepRun<'_>,
+        install: &Install,
+        chart: &Path,
+        digest: &str,
+    ) -> anyhow::Result<()> {
         let command = self
             .command(&format!("install {}", install.release), run, install)
             .args(["upgrade", "--install", &install.release])
-            .args(install.chart.arguments())
+            .arg(display(chart))
             .args(["--namespace", &install.namespace, "--create-namespace", "--reset-values"])
             .args([
                 "--wait",
@@ -234,6 +252,36 @@ impl Helm {
         Ok(!absent)
     }
 
+    /// Runs the release's own tests in the cluster; how many answers they found right.
+    ///
+    /// # Errors
+    /// When one fails: the text has the lines that it printed about it.
+    pub(crate) fn test(
+        &self,
+        run: &StepRun<'_>,
+        release: &str,
+        namespace: &str,
+    ) -> anyhow::Result<usize> {
+        let (mut right, mut wrong) = (0, Vec::new());
+        let command = self
+            .base(&format!("run the tests of {release}"))
+            .deadline(run.deadline)
+            .log_to(self.logs.join(format!("{}.{}.log", run.stage, run.step)))
+            .args(["test", release, "--namespace", namespace, "--logs", "--timeout", "5m"]);
+        let ended = command.run(&mut |line| {
+            run.progress(line.text);
+            right += usize::from(line.text.starts_with("ok "));
+            wrong.extend(line.text.strip_prefix("FAILED ").map(str::to_owned));
+        });
+        match ended {
+            Err(_) if !wrong.is_empty() => Err(Exit::SmokeFailed.error(format!(
+                "the tests of {release} found from inside of the cluster: {}",
+                wrong.join("; ")
+            ))),
+            ended => ended.map(|_| right),
+        }
+    }
+
     /// The manifest that an installation would apply; needs no cluster.
     pub(crate) fn render(&self, install: &Install) -> anyhow::Result<String> {
         self.base("render the chart")
@@ -272,7 +320,7 @@ impl Chart {
     fn arguments(&self) -> Vec<String> {
         match self {
             Self::Local(folder) => vec![folder.display().to_string()],
-            Self::Repository { url, name, version } => {
+            Self::Repository { url, name, version, .. } => {
                 [name, "--repo", url, "--version", version].map(|part| (*part).to_owned()).to_vec()
             }
         }

@@ -84,9 +84,10 @@ struct InstallAddon {
 
 impl Action<Context> for InstallAddon {
     fn preview(&self) -> Preview {
-        let Addon { release, chart, version, namespace, .. } = &self.addon;
+        let Addon { release, chart, version, namespace, repository, .. } = &self.addon;
         Preview::Command(format!(
-            "helm upgrade --install {release} {chart} --version {version} --namespace {namespace} --wait"
+            "helm upgrade --install {release} {chart} --repo {repository} --version {version} \
+             --namespace {namespace} --wait"
         ))
     }
 
@@ -108,7 +109,7 @@ impl InstallAddon {
         Ok(Install {
             release: addon.release.clone(),
             namespace: addon.namespace.clone(),
-            chart: addon.source(context.platform.chart_mirror.as_deref()),
+            chart: addon.source(&context.platform),
             values: vec![context.root.join("helm/addons").join(&addon.values_file), generated],
             timeout: Duration::from_secs(10 * 60),
         })

@@ -9,6 +9,7 @@ use jiff::Zoned;
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 
 use crate::{
+    addons,
     config::{self, Support},
     context::Context,
     exit::Exit,
@@ -256,6 +257,18 @@ fn versions(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>>
 }
 
 fn charts(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    let unpinned: Vec<_> = addons::table(&context.root)?
+        .into_iter()
+        .filter(|addon| addon.digest.is_none())
+        .map(|addon| addon.name)
+        .collect();
+    if !unpinned.is_empty() {
+        run.note(&format!(
+            "warning: helm/addons/addons.yaml pins the version but not the archive of {}; stage addons tells the \
+             digests that it finds",
+            unpinned.join(", ")
+        ));
+    }
     run.progress("helm template");
     let values = super::release::sample_values(context);
     match context.helm()?.render(&super::release::chart(context, &values)?) {

@@ -54,6 +54,8 @@ impl Stage<Context> for Release {
                 Upgrade { overlay },
             )
             .leaves("the revision before this one: a failed upgrade is rolled back"),
+            Step::new("test", "ask the gateway from inside of the cluster", Effect::Write, Test)
+                .leaves("the release as it was installed, and the test's Pod with its log"),
         ])
     }
 
@@ -95,6 +97,20 @@ impl Action<Context> for Upgrade {
         };
         let install = chart(context, &facts.values()?)?;
         context.helm()?.install(context, run, &infrastructure, &install)
+    }
+}
+
+struct Test;
+
+impl Action<Context> for Test {
+    fn preview(&self) -> Preview {
+        Preview::Command(format!("helm test {RELEASE} --namespace {NAMESPACE} --logs"))
+    }
+
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        let right = context.helm()?.test(run, RELEASE, NAMESPACE)?;
+        anyhow::ensure!(right > 0, "the tests of {RELEASE} looked at nothing");
+        Ok(Outcome::Unchanged(format!("{right} answers are right")))
     }
 }
 

@@ -16,9 +16,14 @@ const INDEX: &str = "index.yaml";
 /// Every file and entry carries it: the beginning of the epoch that tar and gzip count from.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 
-/// The files of the repository by name.
+/// The repository.
 #[derive(Debug)]
-pub(super) struct Mirror(BTreeMap<String, Vec<u8>>);
+pub(super) struct Mirror {
+    /// By name.
+    files: BTreeMap<String, Vec<u8>>,
+    /// `sha256:...` of the archives, by chart.
+    digests: BTreeMap<String, String>,
+}
 
 /// What an index takes over from `Chart.yaml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,6 +62,7 @@ impl Mirror {
     pub(super) fn package() -> anyhow::Result<Self> {
         let mut files = BTreeMap::new();
         let mut entries = BTreeMap::<_, Vec<_>>::new();
+        let mut digests = BTreeMap::new();
         for folder in CHARTS.dirs() {
             let name = folder.path().display();
             let text = folder
@@ -66,8 +72,9 @@ impl Mirror {
                 .with_context(|| format!("failed to read Chart.yaml of chart {name}"))?;
             let package = pack(folder).with_context(|| format!("failed to pack chart {name}"))?;
             let file = format!("{}-{}.tgz", chart.name, chart.version);
-            let digest =
+            let digest: String =
                 Sha256::digest(&package).iter().map(|byte| format!("{byte:02x}")).collect();
+            digests.insert(chart.name.clone(), format!("sha256:{digest}"));
             entries.entry(chart.name.clone()).or_default().push(Entry {
                 chart,
                 created: CREATED,
@@ -80,11 +87,15 @@ impl Mirror {
         let text =
             serde_norway::to_string(&index).context("failed to write the index of the charts")?;
         files.insert(INDEX.to_owned(), text.into_bytes());
-        Ok(Self(files))
+        Ok(Self { files, digests })
     }
 
     pub(super) fn file(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name).map(Vec::as_slice)
+        self.files.get(name).map(Vec::as_slice)
+    }
+
+    pub(super) fn digests(&self) -> &BTreeMap<String, String> {
+        &self.digests
     }
 
     /// What a probe asks for.
@@ -130,7 +141,7 @@ mod tests {
     #[test]
     fn packages_are_the_same_each_time_and_fit_the_index() {
         let (mirror, again) = (Mirror::package().unwrap(), Mirror::package().unwrap());
-        assert_eq!(mirror.0, again.0);
+        assert_eq!(mirror.files, again.files);
         let index: serde_norway::Value =
             serde_norway::from_slice(mirror.file(INDEX).unwrap()).unwrap();
         let entries = index["entries"].as_mapping().unwrap();

@@ -169,6 +169,7 @@ impl Start<'_> {
                 ca_file,
                 gateway: clusters.gateway,
                 chart_mirror: format!("{control_url}/charts"),
+                chart_digests: parts.charts.digests().clone(),
                 control: control_url.clone(),
             };
             *parts.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
