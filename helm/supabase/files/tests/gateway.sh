@@ -3,6 +3,8 @@
 # SUPABASE_SERVICE_ROLE_KEY and <COMPONENT>_ENABLED. Prints one line a check; ends with 1 if any failed.
 set -u
 failed=0
+newline='
+'
 
 # expect STATUS PATH [KEY]: the answer to GET PATH, with KEY as the API key when given.
 # The key goes through a configuration on standard input: a command line is readable for others.
@@ -18,12 +20,15 @@ header = \"Authorization: Bearer $3\""
         503) retries=0 ;;
         *) retries=3 ;;
     esac
-    status=$(printf '%s\n' "$config" | curl --config - --silent --show-error --max-time 20 \
-        --retry "$retries" --retry-delay 2 --retry-connrefused --output /dev/null --write-out '%{http_code}' "$GATEWAY_URL$2") || true
+    # The body comes along, because it says why; a file to keep it in would need a volume.
+    answer=$(printf '%s\n' "$config" | curl --config - --silent --show-error --max-time 20 \
+        --retry "$retries" --retry-delay 2 --retry-connrefused --write-out '\n%{http_code}' "$GATEWAY_URL$2") || true
+    status=${answer##*"$newline"}
     case " $1 " in
         *" $status "*) echo "ok    $2 answers $status" ;;
         *)
-            echo "FAILED $2 answers $status, expected $1"
+            said=$(printf '%s' "${answer%"$newline"*}" | tr -s '[:space:]' ' ' | cut -c1-300)
+            echo "FAILED $2 answers $status, expected $1${said:+: $said}"
             failed=1
             ;;
     esac
