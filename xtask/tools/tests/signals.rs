@@ -2,10 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::{env, fs, path::Path, time::Duration};
+use std::{
+    env, fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 use xtask_tools::{Cause, CommandFailure, Daemon, Interrupt, Processes, Redactor};
+
+/// Nothing that a test waits for takes this long.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Not a test of its own: the runner of the tests below. It runs the shell script `RUN_SCRIPT` and
 /// then prints how that ended.
@@ -31,11 +38,24 @@ fn start_runner(folder: &Path, script: &str) -> Daemon {
         .unwrap()
 }
 
-fn wait_for(condition: impl Fn() -> bool) {
+#[track_caller]
+fn wait_for(mut condition: impl FnMut() -> bool) {
     let pause = Interrupt::new();
+    let end = Instant::now() + PATIENCE;
     while !condition() {
+        assert!(Instant::now() < end, "still not so");
         pause.wait_timeout(Duration::from_millis(10));
     }
+}
+
+/// How it ended, as soon as the system tells.
+fn ended(daemon: &mut Daemon) -> String {
+    let mut how = None;
+    wait_for(|| {
+        how = daemon.ended().unwrap();
+        how.is_some()
+    });
+    how.unwrap()
 }
 
 /// To the runner alone, as a workflow's runner does it.
@@ -65,12 +85,12 @@ fn a_cancelled_job_interrupts_the_child_once_and_waits_for_it() {
     wait_for(|| ticks() > before + 10);
     assert_eq!(runner.ended().unwrap(), None, "the runner waits for its child");
     fs::write(folder.path().join("release"), "").unwrap();
-    wait_for(|| runner.identity().is_running().eq(&false));
+    let ended = ended(&mut runner);
     let log = log();
     assert!(log.contains("child: interrupts=1\n"), "{log}");
     assert!(!log.contains("terminated"), "{log}");
     assert!(log.contains("runner: interrupted=true requests=3\n"), "{log}");
-    assert_eq!(runner.ended().unwrap().unwrap(), "ended with exit code 0");
+    assert_eq!(ended, "ended with exit code 0");
 }
 
 #[test]
@@ -85,8 +105,7 @@ fn a_child_of_a_killed_runner_can_still_print_and_finish() {
     let mut runner = start_runner(folder.path(), &script);
     wait_for(|| fs::read_to_string(at("log")).unwrap_or_default().contains("child: ready"));
     send(&runner, Signal::KILL);
-    wait_for(|| !runner.identity().is_running());
-    assert_eq!(runner.ended().unwrap().unwrap(), "was ended by signal 9");
+    assert_eq!(ended(&mut runner), "was ended by signal 9");
     fs::write(at("killed"), "").unwrap();
     wait_for(|| fs::read_to_string(at("state")).is_ok_and(|state| state == "saved\n"));
 }
