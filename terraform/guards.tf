@@ -5,19 +5,12 @@ module "invocation" {
 }
 
 locals {
-  # End of standard support. Sources: https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html
-  # and https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-release-calendar.html
-  kubernetes_support_ends = {
-    "1.35" = "2027-03-27T00:00:00Z"
-    "1.36" = "2027-08-02T00:00:00Z"
-  }
+  # End of standard support: a dated table, so that a calendar and not an outage tells.
+  support = jsondecode(file("${path.module}/support.json"))
 
-  postgres_support_ends = {
-    "17" = "2030-02-28T00:00:00Z"
-  }
-
-  kubernetes_support_end = lookup(local.kubernetes_support_ends, var.kubernetes_version, "1970-01-01T00:00:00Z")
-  postgres_support_end   = lookup(local.postgres_support_ends, var.postgres_version, "1970-01-01T00:00:00Z")
+  # A version that is not in the table has ended long ago.
+  kubernetes_support_end = "${lookup(local.support.kubernetes, var.kubernetes_version, "1970-01-01")}T00:00:00Z"
+  postgres_support_end   = "${lookup(local.support.postgres, var.postgres_version, "1970-01-01")}T00:00:00Z"
 
   # Time with 60 days' notice.
   notice_time = timeadd(module.invocation.time, "1440h")

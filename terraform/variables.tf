@@ -49,8 +49,8 @@ variable "kubernetes_version" {
   nullable    = false
 
   validation {
-    condition     = contains(["1.35", "1.36"], var.kubernetes_version)
-    error_message = "kubernetes_version \"${var.kubernetes_version}\" is not supported here: use 1.35 or 1.36."
+    condition     = contains(keys(local.support.kubernetes), var.kubernetes_version)
+    error_message = "kubernetes_version \"${var.kubernetes_version}\" is not in support.json: use ${join(" or ", keys(local.support.kubernetes))}."
   }
 }
 
@@ -61,8 +61,8 @@ variable "postgres_version" {
   nullable    = false
 
   validation {
-    condition     = contains(["17"], var.postgres_version)
-    error_message = "postgres_version \"${var.postgres_version}\" is not supported here: use 17, without a minor version."
+    condition     = contains(keys(local.support.postgres), var.postgres_version)
+    error_message = "postgres_version \"${var.postgres_version}\" is not in support.json: use ${join(" or ", keys(local.support.postgres))}, without a minor version."
   }
 }
 

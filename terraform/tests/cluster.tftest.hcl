@@ -154,7 +154,7 @@ run "addons" {
   }
 
   assert {
-    condition     = toset(keys(output.addon_versions)) == toset(["1.35", "1.36"])
+    condition     = toset(keys(output.addon_versions)) == toset(keys(jsondecode(file("support.json")).kubernetes))
     error_message = "The table of add-on versions covers every Kubernetes minor that can be chosen."
   }
 }

@@ -87,6 +87,11 @@ impl Environment {
         })
     }
 
+    /// The names of all environments that are checked in.
+    pub(crate) fn names(root: &Path) -> Vec<String> {
+        known(&root.join("terraform/environments"))
+    }
+
     /// Common prefix of every name in AWS; also the cluster's name.
     pub(crate) fn name_prefix(&self) -> String {
         format!("supabase-{}", self.name)

@@ -6,9 +6,19 @@ use serde_json::Value;
 /// with it.
 pub(crate) const DOCUMENTATION_ACCOUNT: &str = "123456789012";
 
-/// Domains that RFC 2606 reserves, and words that people leave behind.
-const MARKERS: [&str; 6] =
-    ["example.com", "example.org", "example.net", "changeme", "change-me", "placeholder"];
+/// Domains and networks that RFC 2606 and RFC 5737 reserve for documentation, and words that people
+/// leave behind.
+const MARKERS: [&str; 9] = [
+    "example.com",
+    "example.org",
+    "example.net",
+    "192.0.2.",
+    "198.51.100.",
+    "203.0.113.",
+    "changeme",
+    "change-me",
+    "placeholder",
+];
 
 /// A value that was never filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,21 +1,25 @@
 //! Until when AWS supports a version: a dated table, so that a calendar and not an outage tells.
 //!
-//! Source: the Amazon EKS Kubernetes release calendar and the Amazon RDS for PostgreSQL release
-//! calendar, as of August 2026.
+//! Terraform's guards read the same file.
 
-use jiff::civil::{Date, date};
+use std::{collections::BTreeMap, sync::LazyLock};
 
-/// Minor of EKS and the end of its standard support.
-const KUBERNETES: [(&str, Date); 3] =
-    [("1.34", date(2026, 12, 2)), ("1.35", date(2027, 3, 27)), ("1.36", date(2027, 8, 2))];
+use jiff::civil::Date;
+use serde::Deserialize;
 
-/// Major of RDS for PostgreSQL and the end of its standard support.
-const POSTGRES: [(&str, Date); 4] = [
-    ("15", date(2028, 2, 29)),
-    ("16", date(2029, 2, 28)),
-    ("17", date(2030, 2, 28)),
-    ("18", date(2031, 2, 28)),
-];
+/// Ends of standard support by version. It cannot be unreadable unless the test below fails; then
+/// every version would be unknown, and refused.
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../terraform/support.json")).unwrap_or_default()
+});
+
+#[derive(Debug, Default, Deserialize)]
+struct Table {
+    /// Minors of EKS.
+    kubernetes: BTreeMap<String, Date>,
+    /// Majors of RDS for PostgreSQL.
+    postgres: BTreeMap<String, Date>,
+}
 
 const WARNING_DAYS: i32 = 60;
 
@@ -29,20 +33,18 @@ pub(crate) enum Support {
 }
 
 pub(crate) fn kubernetes_support(version: &str, today: Date) -> Support {
-    support(&KUBERNETES, version, today)
+    support(&TABLE.kubernetes, version, today)
 }
 
 pub(crate) fn postgres_support(version: &str, today: Date) -> Support {
-    support(&POSTGRES, version, today)
+    support(&TABLE.postgres, version, today)
 }
 
-fn support(table: &[(&str, Date)], version: &str, today: Date) -> Support {
-    let Some((_, until)) = table.iter().find(|(known, _)| *known == version) else {
-        return Support::Unknown;
-    };
+fn support(table: &BTreeMap<String, Date>, version: &str, today: Date) -> Support {
+    let Some(until) = table.get(version) else { return Support::Unknown };
     let days = today.until(*until).map_or(0, |span| span.get_days());
     match days {
-        days if days < 0 => Support::Ended { since: *until },
+        days if days <= 0 => Support::Ended { since: *until },
         days if days < WARNING_DAYS => Support::EndsSoon { until: *until, days },
         _ => Support::Supported { until: *until },
     }
