@@ -210,3 +210,22 @@ run "security_group" {
     error_message = "The only egress rule is the clients': the database has none."
   }
 }
+
+# A new password reaches RDS when its version rises, and only then.
+run "rotation" {
+  command = plan
+
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    password         = "another-for-this-test"
+    password_version = 2
+  }
+
+  assert {
+    condition     = aws_db_instance.primary.password_wo_version == 2 && aws_db_instance.primary.password == null
+    error_message = "The version of the write-only password rises with database_password_version."
+  }
+}

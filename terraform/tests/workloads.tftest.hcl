@@ -159,3 +159,29 @@ run "load_balancer_controller" {
     error_message = "What it changes belongs to this cluster."
   }
 }
+
+# Listing is a right on the bucket, reading and writing one on its objects: mixed, one of the two never applies.
+run "buckets" {
+  command = plan
+
+  module {
+    source = "./modules/identity"
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for name, bucket in { storage = "arn:aws:s3:::storage", backup = "arn:aws:s3:::backup" } : [
+        for statement in local.workloads[name].statements : alltrue([
+          for action in statement.Action :
+          statement.Resource == (can(regex("^s3:(ListBucket|ListBucketMultipartUploads|GetBucketLocation)$", action)) ? [bucket] : ["${bucket}/*"])
+        ]) if anytrue([for action in statement.Action : startswith(action, "s3:")])
+      ]
+    ]))
+    error_message = "Lists go to the bucket, everything else to its objects."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["storage", "backup"] : length([for statement in local.workloads[name].statements : statement if contains(statement.Action, "s3:ListBucket") || contains(statement.Action, "s3:PutObject")]) == 2])
+    error_message = "Each workload has one statement for the bucket and one for its objects."
+  }
+}

@@ -38,11 +38,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   rule {
     # Without a key of ours S3 encrypts with its own: load balancers can write their logs to no other kind of bucket.
     apply_server_side_encryption_by_default {
-      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
-      kms_master_key_id = var.kms_key_arn
+      sse_algorithm     = var.key == null ? "AES256" : "aws:kms"
+      kms_master_key_id = one(var.key[*].arn)
     }
 
-    bucket_key_enabled = var.kms_key_arn != null
+    bucket_key_enabled = var.key != null
   }
 }
 

@@ -13,10 +13,12 @@ variable "arn" {
   type        = string
 }
 
-variable "kms_key_arn" {
-  description = "KMS key of the objects, or null for the key of S3."
-  type        = string
-  default     = null
+variable "key" {
+  description = "KMS key of the objects, or null for the key of S3. An object, so that a plan knows whether there is a key before AWS has made it."
+  type = object({
+    arn = string
+  })
+  default = null
 }
 
 variable "force_destroy" {

@@ -14,7 +14,7 @@ module "storage" {
 
   name                    = local.storage_name
   arn                     = "${local.arn_prefix}${local.storage_name}"
-  kms_key_arn             = var.kms_key_arn
+  key                     = { arn = var.kms_key_arn }
   force_destroy           = var.force_destroy
   noncurrent_version_days = var.noncurrent_version_days
   intelligent_tiering     = true
@@ -40,7 +40,7 @@ module "backup" {
 
   name                    = local.backup_name
   arn                     = "${local.arn_prefix}${local.backup_name}"
-  kms_key_arn             = var.kms_key_arn
+  key                     = { arn = var.kms_key_arn }
   force_destroy           = var.force_destroy
   noncurrent_version_days = 7
   expire_after_days       = var.backup_expire_days
