@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     helm::Helm,
     platform::Platform,
-    secrets::{CATALOGUE, MASTER_PASSWORD},
+    secrets::{self, CATALOGUE, MASTER_PASSWORD},
     terraform::{Backend, Infrastructure, Terraform},
     toolbox::Toolbox,
     watch::Watch,
@@ -291,6 +291,17 @@ impl Context {
                 self.command_line("stage secrets")
             ))
         })
+    }
+
+    /// How often each Kubernetes Secret was written, by its name in the chart.
+    pub(crate) fn secret_versions(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let prefix = format!("{}/", self.environment.parameter_prefix());
+        let described = self.cloud()?.describe_parameters(prefix.trim_end_matches('/'))?;
+        let below = described.into_iter().filter_map(|parameter| {
+            let path = parameter.name.strip_prefix(&prefix)?.to_owned();
+            Some((path, parameter.version))
+        });
+        Ok(secrets::versions(&below.collect()))
     }
 
     pub(crate) fn master_password(&self) -> anyhow::Result<Secret> {

@@ -1,4 +1,4 @@
-//! `secrets set`, `secrets list`: what only a person can give.
+//! `secrets set`, `rotate` and `list`: what a person gives, and what is to be made anew.
 
 use std::io::{IsTerminal as _, Read as _, stdin};
 
@@ -7,26 +7,25 @@ use xtask_tools::Secret;
 use super::Session;
 use crate::{
     cli::{Format, Secrets, SecretsCommand, Target},
+    context::Context,
     exit::Exit,
-    secrets::{CATALOGUE, Source},
+    secrets::{self, CATALOGUE, JWT_SECRET, MASTER_PASSWORD, SecretSpec, Source},
 };
 
 pub(super) fn run(session: &Session, arguments: Secrets) -> anyhow::Result<Exit> {
     match arguments.command {
         SecretsCommand::Set { target, path } => set(session, &target, &path),
+        SecretsCommand::Rotate { target, path } => rotate(session, &target, &path),
         SecretsCommand::List { target } => list(session, &target),
     }
 }
 
 fn set(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
-    let Some(spec) = CATALOGUE.iter().find(|spec| spec.path == path) else {
-        let known: Vec<&str> = CATALOGUE.iter().map(|spec| spec.path).collect();
-        return Err(Exit::BadInput
-            .error(format!("there is no secret `{path}`; known are {}", known.join(", "))));
-    };
+    let spec = known(path)?;
     if !matches!(spec.source, Source::Person | Source::Fixed(_)) {
         return Err(Exit::Refused.error(format!(
-            "`{path}` is made by the runner; setting it by hand would leave what was made from it behind"
+            "`{path}` is made by the runner; `cargo xtask secrets rotate {} {path}` makes it anew",
+            target.environment
         )));
     }
     let context = session.context(target)?;
@@ -43,18 +42,72 @@ fn set(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
     }
     context.register(&value)?;
     let name = context.parameter(path);
-    let cloud = context.cloud()?;
-    // The environment's own key is known once the infrastructure stands; until then the account's.
-    let described = cloud.describe_parameters(&context.environment.parameter_prefix())?;
-    let signing = context.parameter(crate::secrets::JWT_SECRET);
-    let key =
-        described.into_iter().find(|found| found.name == signing).and_then(|found| found.key_id);
-    cloud.overwrite_parameter(&name, &value, key.as_deref())?;
+    store(&context, &name, &value)?;
     session.console.line(&format!(
         "stored {name}; `cargo xtask stage secrets {}` brings it to the cluster",
         target.environment
     ));
     Ok(Exit::Done)
+}
+
+/// What Realtime has stored is encrypted with this one; with another it could not be read any more.
+const KEPT: &str = "realtime/database-encryption-key";
+
+fn rotate(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
+    let spec = known(path)?;
+    let environment = &target.environment;
+    let Source::Random(length, alphabet) = spec.source else {
+        return Err(Exit::Refused.error(match spec.source {
+            Source::ApiKey(_) => format!(
+                "`{path}` follows from the JWT secret; rotate that: `cargo xtask secrets rotate {environment} {JWT_SECRET}`"
+            ),
+            _ => format!("`{path}` is given by a person: `cargo xtask secrets set {environment} {path}`"),
+        }));
+    };
+    if path == KEPT {
+        return Err(Exit::Refused.error(format!(
+            "`{path}` encrypts what Realtime keeps in the database; with another one it cannot read that"
+        )));
+    }
+    let context = session.context(target)?;
+    let name = context.parameter(path);
+    if context.cloud()?.parameter(&name)?.is_none() {
+        return Err(Exit::Missing
+            .error(format!("{name} is not stored yet; run `cargo xtask deploy {environment}`")));
+    }
+    let value = secrets::random_text(length, alphabet)?;
+    context.register(&value)?;
+    store(&context, &name, &value)?;
+    let before = if path == MASTER_PASSWORD {
+        format!(
+            "raise `database_password_version` in terraform/environments/{environment}.tfvars by one, then "
+        )
+    } else {
+        String::new()
+    };
+    session.console.line(&format!(
+        "made {name} anew; {before}run `cargo xtask deploy {environment}{}`: until then the old one is in use",
+        context.platform.flags()
+    ));
+    Ok(Exit::Done)
+}
+
+fn known(path: &str) -> anyhow::Result<&'static SecretSpec> {
+    CATALOGUE.iter().find(|spec| spec.path == path).ok_or_else(|| {
+        let known: Vec<&str> = CATALOGUE.iter().map(|spec| spec.path).collect();
+        Exit::BadInput.error(format!("there is no secret `{path}`; known are {}", known.join(", ")))
+    })
+}
+
+/// Writes a value under the environment's own key, which is known once the infrastructure stands;
+/// until then under the account's.
+fn store(context: &Context, name: &str, value: &Secret) -> anyhow::Result<()> {
+    let cloud = context.cloud()?;
+    let described = cloud.describe_parameters(&context.environment.parameter_prefix())?;
+    let signing = context.parameter(JWT_SECRET);
+    let key =
+        described.into_iter().find(|found| found.name == signing).and_then(|found| found.key_id);
+    cloud.overwrite_parameter(name, value, key.as_deref()).map(drop)
 }
 
 fn list(session: &Session, target: &Target) -> anyhow::Result<Exit> {

@@ -5,9 +5,11 @@
 
 mod generate;
 mod jwt;
+mod versions;
 
 pub(crate) use generate::{Alphabet, random_text};
 pub(crate) use jwt::{ApiRole, api_key, verify};
+pub(crate) use versions::{passwords_version, versions};
 
 /// How the value of a secret comes to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use crate::{
     authorities,
     context::{Context, NAMESPACE, waiting},
     helm::{Chart, Install},
+    secrets,
     terraform::Infrastructure,
 };
 
@@ -120,8 +121,9 @@ impl Action<Context> for Bootstrap {
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let infrastructure = run.output::<Infrastructure>()?;
         let authorities = authorities::of_databases(context, run)?;
-        let values =
-            context.generated_values(RELEASE, &values(&infrastructure, &authorities.pem))?;
+        let mut values = values(&infrastructure, &authorities.pem);
+        values["passwordsVersion"] = json!(secrets::passwords_version(&context.secret_versions()?));
+        let values = context.generated_values(RELEASE, &values)?;
         let install = Install {
             release: RELEASE.to_owned(),
             namespace: NAMESPACE.to_owned(),

@@ -18,6 +18,8 @@ use crate::context::Context;
 
 pub(crate) use database::Database;
 pub(crate) use ingress::Address;
+pub(crate) use release::{chart, sample_values};
+pub(crate) use secrets::is_stale;
 
 /// Every stage, in the order in which a deployment runs them.
 pub(crate) static STAGES: &[&dyn Stage<Context>] = &[

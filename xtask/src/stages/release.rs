@@ -95,7 +95,9 @@ impl Action<Context> for Upgrade {
             authorities: &authorities::of_databases(context, run)?.pem,
             internal: context.environment.overlay.load_balancer_is_internal(),
         };
-        let install = chart(context, &facts.values()?)?;
+        let mut values = facts.values()?;
+        values["secretVersions"] = json!(context.secret_versions()?);
+        let install = chart(context, &values)?;
         context.helm()?.install(context, run, &infrastructure, &install)
     }
 }
@@ -115,7 +117,7 @@ impl Action<Context> for Test {
 }
 
 /// The release with these generated values on top of base and overlay.
-pub(super) fn chart(context: &Context, generated: &Value) -> anyhow::Result<Install> {
+pub(crate) fn chart(context: &Context, generated: &Value) -> anyhow::Result<Install> {
     let overlays = context.root.join("helm/overlays");
     Ok(Install {
         release: RELEASE.to_owned(),
@@ -193,7 +195,7 @@ impl Facts<'_> {
 }
 
 /// Values that stand in for Terraform's while only the chart and the overlay are checked.
-pub(super) fn sample_values(context: &Context) -> Value {
+pub(crate) fn sample_values(context: &Context) -> Value {
     let environment = &context.environment;
     let prefix = environment.name_prefix();
     let role =

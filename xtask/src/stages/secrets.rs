@@ -168,7 +168,7 @@ impl Action<Context> for Store {
 }
 
 /// An API key that the stored JWT secret did not sign opens nothing.
-fn is_stale(spec: &SecretSpec, value: &Secret, jwt_secret: Option<&Secret>) -> bool {
+pub(crate) fn is_stale(spec: &SecretSpec, value: &Secret, jwt_secret: Option<&Secret>) -> bool {
     let Source::ApiKey(role) = spec.source else { return false };
     let claims = jwt_secret.and_then(|secret| secrets::verify(value, secret).ok());
     claims.is_none_or(|claims| claims.role != role)
