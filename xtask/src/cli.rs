@@ -15,7 +15,8 @@ Examples:
   cargo xtask drift prod              has anybody changed something by hand?
 
 Exit codes: 0 done, 1 failed, 2 drift or changes found, 3 bad input, 4 refused by a guard,
-5 tool or credential missing, 10 a stage failed, 11 smoke test failed, 64 usage, 130 interrupted.")]
+5 tool or credential missing, 6 a row of the yardstick is not met, 10 a stage failed,
+11 smoke test failed, 64 usage, 130 interrupted.")]
 pub(crate) struct Cli {
     /// How results are printed.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -45,7 +46,7 @@ pub(crate) enum Command {
     Destroy(Destroy),
     /// Show how the last run of an environment went.
     Status(Status),
-    /// Store or list the secrets that only a person can give.
+    /// Store the secrets that only a person can give, rotate generated ones, list all.
     Secrets(Secrets),
     /// Prepare an AWS account once: state bucket, GitHub roles.
     Bootstrap(Bootstrap),
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Sandbox(Sandbox),
     /// Run every check of this repository, the fast ones first, up to the end-to-end run.
     Test(Test),
+    /// Measure the Terraform code against the table of requirements, row by row.
+    Yardstick(Yardstick),
     /// Measure the figures this project promises and print them as a table.
     Bench(Bench),
     /// Print a login token for an EKS cluster (kubectl and helm call this).
@@ -197,6 +200,13 @@ pub(crate) enum SecretsCommand {
         /// The secret's path, such as `smtp/password`.
         path: String,
     },
+    /// Make a generated secret anew; the next deployment brings it to whatever uses it.
+    Rotate {
+        #[command(flatten)]
+        target: Target,
+        /// The secret's path, such as `jwt/secret`.
+        path: String,
+    },
     /// List the secrets of an environment and whether they are stored; never their values.
     List {
         #[command(flatten)]
@@ -240,6 +250,13 @@ pub(crate) struct Test {
     /// Run the slow checks even when a fast one failed.
     #[arg(long)]
     pub(crate) keep_going: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Yardstick {
+    /// The environment to measure, or `all`.
+    #[arg(default_value = "all")]
+    pub(crate) environment: String,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Refused = 4,
     /// A tool or a credential is missing.
     Missing = 5,
+    /// `yardstick` found a requirement that is not met.
+    Unmet = 6,
     /// A stage failed; the text says what is left behind.
     StageFailed = 10,
     /// Everything is deployed, but Supabase does not answer as it should.

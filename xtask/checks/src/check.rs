@@ -1,13 +1,16 @@
 //! What a check is: a claim about this repository that a tool or our own code can refute.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use anyhow::Context;
 use xtask_tools::{Processes, Toolbox};
+
+use crate::{checkov, plans::Plans, terraform::TestRuns};
 
 /// One row of the table of checks.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +83,18 @@ impl fmt::Display for Finding {
 /// the error says why not.
 pub type ParseCommand = fn(&[String]) -> Result<(), String>;
 
+/// Makes the plans of all environments; the runner does it in its sandbox.
+pub type MakePlans = fn(&CheckContext) -> anyhow::Result<Plans>;
+
+/// What one check finds out and another one looks at, too. Clones of a context share it.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    plans: OnceLock<Result<Plans, String>>,
+    pub(crate) tests: OnceLock<Result<TestRuns, String>>,
+    /// By what was scanned.
+    pub(crate) scans: Mutex<BTreeMap<String, Arc<checkov::Report>>>,
+}
+
 /// What every check is given.
 #[derive(Debug, Clone)]
 pub struct CheckContext {
@@ -93,6 +108,8 @@ pub struct CheckContext {
     /// Starts the tools; knows the secrets and whether a stop was asked for.
     pub processes: Processes,
     pub toolbox: Arc<Toolbox>,
+    make_plans: Option<MakePlans>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl CheckContext {
@@ -105,7 +122,32 @@ impl CheckContext {
         parse_command: ParseCommand,
     ) -> Self {
         let scratch = root.join("target/checks");
-        Self { root: root.to_owned(), scratch, stages, parse_command, processes, toolbox }
+        Self {
+            root: root.to_owned(),
+            scratch,
+            stages,
+            parse_command,
+            processes,
+            toolbox,
+            make_plans: None,
+            shared: Arc::default(),
+        }
+    }
+
+    /// The same, able to look at plans.
+    #[must_use]
+    pub fn with_plans(self, make: MakePlans) -> Self {
+        Self { make_plans: Some(make), ..self }
+    }
+
+    /// The plans of all environments, made on the first call.
+    pub(crate) fn plans(&self) -> anyhow::Result<&Plans> {
+        let make = || match self.make_plans {
+            Some(make) => make(self).map_err(|error| format!("{error:#}")),
+            None => Err("nobody makes plans here".to_owned()),
+        };
+        let made = self.shared.plans.get_or_init(make);
+        made.as_ref().map_err(|error| anyhow::anyhow!("failed to plan the environments: {error}"))
     }
 
     /// An empty scratch folder of that name: what an earlier run left there is gone.

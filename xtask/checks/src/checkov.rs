@@ -1,14 +1,25 @@
 //! checkov on the Terraform code and on the rendered charts; and the rules for skipping its checks.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
+};
 
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::{CheckContext, CheckOutcome, Finding, helm, process::ask, tools::PythonTool};
+use crate::{
+    CheckContext, CheckOutcome, Finding, helm,
+    plans::{Plans, with_samples},
+    process::{ask, write},
+    tools::PythonTool,
+};
 
 /// What checkov does not have to check in the rendered charts, with reasons.
 const KUBERNETES_CONFIG: &str = "xtask/checks/checkov-kubernetes.yaml";
+
+/// What checkov does not have to check anywhere in the Terraform code, with reasons.
+const TERRAFORM_CONFIG: &str = "terraform/.checkov.yaml";
 
 /// More skips in the Terraform code than these are no exceptions any more.
 const MOST_TERRAFORM_SKIPS: usize = 12;
@@ -17,19 +28,28 @@ const MOST_TERRAFORM_SKIPS: usize = 12;
 const SHORTEST_REASON: usize = 12;
 
 /// What `checkov -o json` prints for one framework.
-#[derive(Deserialize)]
-struct Report {
+#[derive(Debug, Deserialize)]
+pub(crate) struct Report {
     results: Results,
     summary: Summary,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Results {
+    #[serde(default)]
+    passed_checks: Vec<CheckId>,
+    #[serde(default)]
+    skipped_checks: Vec<CheckId>,
     #[serde(default)]
     failed_checks: Vec<FailedCheck>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
+struct CheckId {
+    check_id: String,
+}
+
+#[derive(Debug, Deserialize)]
 struct FailedCheck {
     check_id: String,
     check_name: String,
@@ -38,7 +58,7 @@ struct FailedCheck {
     resource: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Summary {
     passed: usize,
     skipped: usize,
@@ -48,10 +68,7 @@ pub(crate) fn terraform(context: &CheckContext) -> anyhow::Result<CheckOutcome> 
     let mut findings = Vec::new();
     let mut summaries = Vec::new();
     for environment in context.environments()? {
-        let variables = format!("terraform/environments/{environment}.tfvars");
-        let arguments =
-            ["--directory", "terraform", "--framework", "terraform", "--var-file", &variables];
-        let report = scan(context, &arguments.map(PathBuf::from))?;
+        let report = of_code(context, &environment)?;
         summaries.push(format!("{environment}: {}", report.summary.text()));
         findings.extend(report.findings("terraform"));
     }
@@ -78,20 +95,68 @@ pub(crate) fn kubernetes(context: &CheckContext) -> anyhow::Result<CheckOutcome>
     ))
 }
 
-/// checkov on the plan of an environment (`terraform show -json`), which knows values that the code
-/// alone does not show.
-///
-/// # Errors
-/// When checkov cannot be installed or run.
-pub fn scan_plan(context: &CheckContext, plan: &Path) -> anyhow::Result<CheckOutcome> {
-    let arguments = ["--framework", "terraform_plan", "--file"].map(PathBuf::from);
-    let report = scan(context, &[arguments.as_slice(), &[plan.to_owned()]].concat())?;
-    Ok(CheckOutcome::of_findings(&report.findings("plan"), report.summary.text()))
+/// The plans of all environments and of the bootstrap, which know values that the code alone does
+/// not show.
+pub(crate) fn plans(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
+    let plans = context.plans()?;
+    let mut findings = Vec::new();
+    let mut summaries = Vec::new();
+    let files = plans.environments.iter().map(|(name, file)| (name.as_str(), file));
+    for (name, file) in files.chain([("bootstrap", &plans.bootstrap)]) {
+        let report = of_plan(context, name, file)?;
+        summaries.push(format!("{name}: {}", report.summary.text()));
+        findings.extend(report.findings(&format!("the plan of {name}")));
+    }
+    Ok(CheckOutcome::of_findings(&findings, summaries.join(", ")))
+}
+
+/// The Terraform code with the values of an environment; scanned once a process.
+pub(crate) fn of_code(context: &CheckContext, environment: &str) -> anyhow::Result<Arc<Report>> {
+    once(context, &format!("code of {environment}"), || {
+        let variables = format!("terraform/environments/{environment}.tfvars");
+        let arguments =
+            ["--directory", "terraform", "--framework", "terraform", "--var-file", &variables];
+        scan(context, &arguments.map(PathBuf::from))
+    })
+}
+
+/// A plan (`terraform show -json`); scanned once a process.
+pub(crate) fn of_plan(
+    context: &CheckContext,
+    name: &str,
+    plan: &Path,
+) -> anyhow::Result<Arc<Report>> {
+    once(context, &format!("plan of {name}"), || {
+        let sampled = context.empty_scratch(&format!("plan-{name}"))?.join("plan.json");
+        write(&sampled, &with_samples(Plans::read(plan)?).to_string())?;
+        // The skips stand in the code, which the plan names only by address.
+        let code = if name == "bootstrap" { "terraform/bootstrap" } else { "terraform" };
+        let arguments = ["--framework", "terraform_plan", "--config-file", TERRAFORM_CONFIG]
+            .into_iter()
+            .chain(["--repo-root-for-plan-enrichment", code, "--file"]);
+        let arguments: Vec<_> = arguments.map(PathBuf::from).chain([sampled]).collect();
+        scan(context, &arguments)
+    })
+}
+
+fn once(
+    context: &CheckContext,
+    what: &str,
+    scan: impl FnOnce() -> anyhow::Result<Report>,
+) -> anyhow::Result<Arc<Report>> {
+    // Held while it scans: whoever comes second waits for the first.
+    let mut scans = context.shared.scans.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(report) = scans.get(what) {
+        return Ok(Arc::clone(report));
+    }
+    let report = Arc::new(scan()?);
+    scans.insert(what.to_owned(), Arc::clone(&report));
+    Ok(report)
 }
 
 fn scan(context: &CheckContext, arguments: &[PathBuf]) -> anyhow::Result<Report> {
     let command = context.python_tool(PythonTool::Checkov)?.args(arguments);
-    let command = command.args(["--compact", "--quiet", "--output", "json", "--skip-download"]);
+    let command = command.args(["--compact", "--output", "json", "--skip-download"]);
     // Its own update check and its banner would ask the network.
     let command = command.env("CHECKOV_RUN_SCA_PACKAGE_SCAN", "false").env("LOG_LEVEL", "ERROR");
     let answer = ask(&command.purpose("run checkov"))?;
@@ -106,6 +171,22 @@ fn scan(context: &CheckContext, arguments: &[PathBuf]) -> anyhow::Result<Report>
 }
 
 impl Report {
+    /// The checks that passed somewhere.
+    pub(crate) fn passed(&self) -> impl Iterator<Item = String> {
+        self.results.passed_checks.iter().map(|check| check.check_id.clone())
+    }
+
+    /// The checks that are skipped somewhere, with a reason.
+    pub(crate) fn skipped(&self) -> impl Iterator<Item = String> {
+        self.results.skipped_checks.iter().map(|check| check.check_id.clone())
+    }
+
+    /// The checks that failed, with the resource.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = (String, String)> {
+        let failed = self.results.failed_checks.iter();
+        failed.map(|check| (check.check_id.clone(), check.resource.clone()))
+    }
+
     fn findings(&self, folder: &str) -> Vec<Finding> {
         let finding = |failed: &FailedCheck| {
             let file = failed.file_path.trim_start_matches('/');

@@ -38,7 +38,7 @@ pub(crate) struct Manifest {
     /// `prod-supabase`.
     pub(crate) name: String,
     pub(crate) file: PathBuf,
-    text: String,
+    pub(crate) text: String,
 }
 
 pub(crate) fn lint(context: &CheckContext) -> anyhow::Result<CheckOutcome> {

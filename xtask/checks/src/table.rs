@@ -3,7 +3,7 @@
 use crate::{
     Check,
     Kind::{Fast, Slow},
-    checkov, helm, iam, joins, rust, scanners, terraform, tidy, workflows,
+    checkov, helm, iam, joins, rust, scanners, terraform, tidy, workflows, yardstick,
 };
 
 /// What `cargo xtask test` runs; the end-to-end run is added by the runner itself.
@@ -140,6 +140,27 @@ pub const CHECKS: &[Check] = &[
         claim: "the Terraform code of every environment passes checkov",
         remedy: "meet the check, or skip it with `#checkov:skip=<id>:<reason>` in the resource",
         run: checkov::terraform,
+    },
+    Check {
+        name: "checkov-plans",
+        kind: Slow,
+        claim: "the plans of every environment and of the bootstrap pass checkov",
+        remedy: "meet the check, or skip it with `#checkov:skip=<id>:<reason>` in the resource",
+        run: checkov::plans,
+    },
+    Check {
+        name: "iam-plans",
+        kind: Slow,
+        claim: "the IAM policies of the plans name real actions on resources that these have",
+        remedy: "change the statements named above",
+        run: iam::policies_of_plans,
+    },
+    Check {
+        name: "yardstick",
+        kind: Slow,
+        claim: "every row of the yardstick is met, or differs from it on purpose",
+        remedy: "run `cargo xtask yardstick` and look at the rows that fail",
+        run: yardstick::check,
     },
     Check {
         name: "checkov-kubernetes",

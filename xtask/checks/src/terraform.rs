@@ -1,8 +1,9 @@
 //! Checks of the Terraform code by Terraform itself.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
+use serde::Deserialize;
 use xtask_tools::Command;
 
 use crate::{
@@ -34,7 +35,66 @@ pub(crate) fn validate(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
 }
 
 pub(crate) fn test(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
-    let mut runs = 0;
+    let tests = test_runs(context)?;
+    if tests.runs.is_empty() {
+        return Ok(CheckOutcome::Failed("terraform found no test run".to_owned()));
+    }
+    if !tests.failures.is_empty() {
+        return Ok(CheckOutcome::Failed(tests.failures.clone()));
+    }
+    Ok(CheckOutcome::Passed(format!("{} runs", tests.runs.len())))
+}
+
+/// How the runs of `terraform test` ended.
+#[derive(Debug, Default)]
+pub(crate) struct TestRuns {
+    /// By `file:run`, or `bootstrap/file:run`.
+    pub(crate) runs: BTreeMap<String, Ended>,
+    /// What Terraform says of the runs that did not pass.
+    pub(crate) failures: String,
+}
+
+/// How a run ended, with what Terraform told of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) passed: bool,
+    pub(crate) told: Vec<String>,
+}
+
+/// A line of `terraform test -json`, as far as it is of interest.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(rename = "@testfile", default)]
+    file: String,
+    #[serde(rename = "@testrun", default)]
+    run: String,
+    test_run: Option<TestRun>,
+    diagnostic: Option<Diagnostic>,
+}
+
+#[derive(Deserialize)]
+struct TestRun {
+    progress: String,
+    #[serde(default)]
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct Diagnostic {
+    severity: String,
+    summary: String,
+    #[serde(default)]
+    detail: String,
+}
+
+/// Runs all tests, once a process.
+pub(crate) fn test_runs(context: &CheckContext) -> anyhow::Result<&TestRuns> {
+    let run = || run_tests(context).map_err(|error| format!("{error:#}"));
+    context.shared.tests.get_or_init(run).as_ref().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+fn run_tests(context: &CheckContext) -> anyhow::Result<TestRuns> {
+    let mut all = TestRuns::default();
     for root in ROOTS {
         let tests = context.files(root, |path| {
             path.ends_with(".tftest.hcl") && (root != "terraform" || !path.starts_with(ROOTS[1]))
@@ -43,28 +103,36 @@ pub(crate) fn test(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
         if tests.is_empty() {
             continue;
         }
-        let answer = initialised(context, root, |command| command.args(["test", "-no-color"]))?;
-        if !answer.succeeded() {
-            return Ok(CheckOutcome::Failed(format!("in `{root}`:\n{}", failures_first(&answer))));
+        let answer = initialised(context, root, |command| command.args(["test", "-json"]))?;
+        let before = all.runs.len();
+        all.read(root, &answer.stdout);
+        if all.runs.len() == before || (!answer.succeeded() && all.failures.is_empty()) {
+            bail!("in `{root}`:\n{}", answer.all);
         }
-        runs += count_runs(&answer.stdout);
     }
-    if runs == 0 {
-        return Ok(CheckOutcome::Failed("terraform found no test run".to_owned()));
-    }
-    Ok(CheckOutcome::Passed(format!("{runs} runs")))
+    Ok(all)
 }
 
-/// `Success! 12 passed, 0 failed.` -> 12.
-fn count_runs(output: &str) -> usize {
-    let counts = output.lines().filter_map(|line| line.strip_prefix("Success! "));
-    counts.filter_map(|line| line.split_whitespace().next()?.parse::<usize>().ok()).sum()
-}
-
-/// The output without the lines about runs that passed.
-fn failures_first(answer: &Answer) -> String {
-    let lines = answer.all.lines().filter(|line| !line.trim_end().ends_with("... pass"));
-    lines.map(|line| format!("{line}\n")).collect()
+impl TestRuns {
+    fn read(&mut self, root: &str, output: &str) {
+        let prefix =
+            root.strip_prefix("terraform/").map_or_else(String::new, |it| format!("{it}/"));
+        for line in output.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+            let file = line.file.trim_start_matches("tests/").trim_end_matches(".tftest.hcl");
+            let name = format!("{prefix}{file}:{}", line.run);
+            if let Some(run) = line.test_run.filter(|run| run.progress == "complete") {
+                if run.status != "pass" {
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(self.failures, "{name}: {}", run.status);
+                }
+                self.runs.entry(name).or_default().passed = run.status == "pass";
+            } else if let Some(told) = line.diagnostic.filter(|told| told.severity == "error") {
+                let text = format!("{}: {}", told.summary, told.detail);
+                let _ = writeln!(self.failures, "{name}: {text}");
+                self.runs.entry(name).or_default().told.push(text);
+            }
+        }
+    }
 }
 
 /// Runs a command in a folder whose provider and modules are there, without its backend. What
@@ -92,11 +160,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_counted_and_passed_ones_left_out() {
-        assert_eq!(count_runs("x\nSuccess! 12 passed, 0 failed.\n"), 12);
-        assert_eq!(count_runs("Failure! 1 passed, 2 failed."), 0);
-        let all = "  run \"a\"... pass\n  run \"b\"... fail\nError: no\n".to_owned();
-        let answer = Answer { code: 1, stdout: String::new(), all };
-        assert_eq!(failures_first(&answer), "  run \"b\"... fail\nError: no\n");
+    fn runs_are_read_with_what_went_wrong() {
+        let run = |name: &str, progress: &str, status: &str| {
+            format!(
+                r#"{{"@testfile":"tests/a.tftest.hcl","@testrun":"{name}","test_run":{{"progress":"{progress}","status":"{status}"}}}}"#
+            )
+        };
+        let told = |severity: &str| {
+            format!(
+                r#"{{"@testfile":"tests/a.tftest.hcl","@testrun":"bad","diagnostic":{{"severity":"{severity}","summary":"no","detail":"why"}}}}"#
+            )
+        };
+        let output = [
+            run("good", "starting", ""),
+            run("good", "complete", "pass"),
+            told("warning"),
+            told("error"),
+            run("bad", "complete", "fail"),
+            "no JSON".to_owned(),
+        ];
+        let mut tests = TestRuns::default();
+        tests.read("terraform", &output.join("\n"));
+        tests.read("terraform/bootstrap", &run("good", "complete", "pass"));
+        let passed: Vec<_> =
+            tests.runs.iter().map(|(name, run)| (name.as_str(), run.passed)).collect();
+        assert_eq!(passed, [("a:bad", false), ("a:good", true), ("bootstrap/a:good", true)]);
+        assert_eq!(tests.runs["a:bad"].told, ["no: why"]);
+        assert_eq!(tests.failures, "a:bad: no: why\na:bad: fail\n");
     }
 }

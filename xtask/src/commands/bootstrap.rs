@@ -9,11 +9,12 @@ use xtask_cloud::Encryption;
 
 use super::{Session, drift::LONGEST};
 use crate::{
-    cli::Bootstrap, config::DOCUMENTATION_ACCOUNT, exit::Exit, terraform::Terraform, watch::Watch,
+    cli::Bootstrap, config::DOCUMENTATION_ACCOUNT, context::Context, exit::Exit,
+    terraform::Terraform, watch::Watch,
 };
 
 pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Exit> {
-    let bucket_of = |context: &crate::context::Context| context.environment.state_bucket();
+    let bucket_of = |context: &Context| context.environment.state_bucket();
     if arguments.dry_run {
         let context = session.offline(&arguments.target)?;
         session
@@ -45,19 +46,24 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
         if report.created { "made" } else { "there already" }
     ));
     let watch = Watch::aside("bootstrap", LONGEST, |message| session.progress(message));
-    let terraform = Terraform {
-        module: context.root.join("terraform/bootstrap"),
-        folder: context.folder().join("bootstrap"),
-        var_file: account_file(&context.root, expected)?,
-        // One state an account, whatever environments live in it.
-        workspace: "default".to_owned(),
-        ..context.terraform()?
-    };
-    let terraform = terraform.with_state_key("bootstrap.tfstate");
+    let terraform = module(&context)?;
     terraform.init(&watch)?;
     let summary = terraform.apply_now(&watch)?;
     session.console.line(&format!("terraform/bootstrap: {summary}"));
     Ok(Exit::Done)
+}
+
+/// The module of the account that an environment lives in.
+pub(super) fn module(context: &Context) -> anyhow::Result<Terraform> {
+    let terraform = Terraform {
+        module: context.root.join("terraform/bootstrap"),
+        folder: context.folder().join("bootstrap"),
+        var_file: account_file(&context.root, &context.environment.account_id)?,
+        // One state an account, whatever environments live in it.
+        workspace: "default".to_owned(),
+        ..context.terraform()?
+    };
+    Ok(terraform.with_state_key("bootstrap.tfstate"))
 }
 
 /// The values of an account's bootstrap.

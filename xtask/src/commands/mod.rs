@@ -12,6 +12,7 @@ mod sandbox;
 mod secrets;
 mod status;
 mod test;
+mod yardstick;
 
 use std::path::PathBuf;
 
@@ -55,6 +56,7 @@ impl Session {
             Command::Doctor(arguments) => doctor::run(&self, &arguments),
             Command::Test(arguments) => test::run(&self, &arguments),
             Command::Bootstrap(arguments) => bootstrap::run(&self, &arguments),
+            Command::Yardstick(arguments) => yardstick::run(&self, &arguments),
             Command::Bench(arguments) => bench::run(&self, &arguments),
             Command::Sandbox(arguments) => sandbox::run(&self, &arguments),
             Command::EksToken(arguments) => eks_token::run(&self, &arguments),

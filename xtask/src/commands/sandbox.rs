@@ -1,12 +1,18 @@
 //! `sandbox`, and the seam that starts it for other commands.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
-use xtask_tools::Processes;
+use xtask_tools::{Interrupt, Processes};
 
 use super::Session;
 use crate::{cli::Sandbox, exit::Exit, platform::Platform};
+
+/// The variable that names the sandbox's folder.
+const FOLDER: &str = "XTASK_SANDBOX_DIR";
 
 /// Passes the arguments on to the sandbox's own binary, which a deployment in CI never compiles.
 pub(super) fn run(session: &Session, arguments: &Sandbox) -> anyhow::Result<Exit> {
@@ -23,23 +29,41 @@ pub(super) fn run(session: &Session, arguments: &Sandbox) -> anyhow::Result<Exit
 
 /// Starts the stand-ins unless they run, and says how children and clients reach them.
 pub(super) fn platform(session: &Session, processes: &Processes) -> anyhow::Result<Platform> {
+    platform_in(session, processes, &folder(session))
+}
+
+/// The same, with a folder of its own.
+pub(super) fn platform_in(
+    session: &Session,
+    processes: &Processes,
+    folder: &Path,
+) -> anyhow::Result<Platform> {
     let program = build(session, processes)?;
     processes
         .command(program)
         .arg("up")
+        .env(FOLDER, folder.display().to_string())
         .purpose("start the sandbox")
         .run(&mut |line| session.console.remark(line.text))?;
-    let state = folder(session).join("sandbox.json");
+    let state = folder.join("sandbox.json");
     let text = fs::read_to_string(&state)
         .with_context(|| format!("failed to read `{}`", state.display()))?;
-    let platform = Platform::from_sandbox_state(&text, &folder(session))?;
+    let platform = Platform::from_sandbox_state(&text, folder)?;
     forget_older_sandbox(&platform)?;
     Ok(platform)
 }
 
 pub(super) fn folder(session: &Session) -> PathBuf {
-    std::env::var_os("XTASK_SANDBOX_DIR")
-        .map_or_else(|| session.root.join("target/sandbox"), PathBuf::from)
+    std::env::var_os(FOLDER).map_or_else(|| session.root.join("target/sandbox"), PathBuf::from)
+}
+
+/// Ends the sandbox in a folder, even after the person asked to stop.
+pub(super) fn down(session: &Session, folder: &Path) -> anyhow::Result<()> {
+    let processes = Processes::new(session.redactor.clone(), Interrupt::new());
+    let program = build(session, &processes)?;
+    let command = processes.command(program).arg("down");
+    command.env(FOLDER, folder.display().to_string()).purpose("stop the sandbox").run_quietly()?;
+    Ok(())
 }
 
 /// Builds the sandbox's binary; cargo says at once when there is nothing to do.

@@ -48,7 +48,8 @@ pub(super) fn checking(session: &Session) -> anyhow::Result<CheckContext> {
     let processes = session.processes()?;
     let toolbox = Toolbox::new(&session.root, &processes, &session.console)?;
     let stages = STAGES.iter().map(|stage| stage.name()).collect();
-    Ok(CheckContext::new(&session.root, processes, toolbox.shared(), stages, accepts))
+    Ok(CheckContext::new(&session.root, processes, toolbox.shared(), stages, accepts)
+        .with_plans(super::yardstick::plans))
 }
 
 /// Whether our own command line takes these words; the workflows are checked with it.

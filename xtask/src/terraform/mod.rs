@@ -153,11 +153,16 @@ impl Terraform {
     }
 
     pub(crate) fn show_plan(&self, watch: &Watch<'_>) -> anyhow::Result<Plan> {
+        Plan::parse(&self.plan_json(watch)?)
+    }
+
+    /// The whole plan, with all the values that Terraform knows.
+    pub(crate) fn plan_json(&self, watch: &Watch<'_>) -> anyhow::Result<String> {
         let command = self
             .command("read the plan", watch)
             .args(["show", "-json", "-no-color"])
             .arg(self.plan_file());
-        Plan::parse(&command.output()?)
+        command.output()
     }
 
     /// Takes a resource for made whose creation was interrupted: the next plan compares it with AWS

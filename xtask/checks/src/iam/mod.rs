@@ -4,14 +4,15 @@
 mod code;
 mod plan;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     CheckContext, CheckOutcome,
+    plans::Plans,
     process::{ask, write},
     tools::PythonTool,
 };
@@ -39,6 +40,39 @@ struct Policy {
     resources_are_known: bool,
 }
 
+impl Policy {
+    /// A permissions boundary grants nothing: it says what may be granted at all.
+    fn is_a_ceiling(&self) -> bool {
+        self.place.starts_with("aws_iam_policy.boundary")
+    }
+
+    /// A policy of the role that makes and changes an environment.
+    fn deploys(&self) -> bool {
+        self.place.starts_with("aws_iam_policy.role[") && self.place.contains("-deploy-")
+    }
+
+    /// The document as parliament can read it: it takes a colon in an object's key, as Terraform's
+    /// workspaces have it (`env:/prod/`), for a part of the ARN.
+    fn document(&self) -> Value {
+        let mut statements = self.statements.clone();
+        for statement in &mut statements {
+            let resources = match statement.get_mut("Resource") {
+                Some(Value::Array(resources)) => resources.iter_mut().collect(),
+                Some(resource) => vec![resource],
+                None => Vec::new(),
+            };
+            for resource in resources {
+                if let Some((bucket, key)) = resource.as_str().and_then(|arn| arn.split_once(":/"))
+                    && bucket.contains(":s3:::")
+                {
+                    *resource = Value::String(format!("{bucket}/{key}"));
+                }
+            }
+        }
+        json!({ "Version": "2012-10-17", "Statement": statements })
+    }
+}
+
 /// A line of `parliament --json`.
 #[derive(Deserialize)]
 struct Issue {
@@ -61,18 +95,12 @@ pub(crate) fn policies_of_code(context: &CheckContext) -> anyhow::Result<CheckOu
     lint(context, "iam-code", &policies)
 }
 
-/// The policies in plans of environments (`terraform show -json`): the very text that AWS would get.
-///
-/// # Errors
-/// When a plan cannot be read or parliament cannot be run.
-pub fn lint_plan_policies(context: &CheckContext, plans: &[&Path]) -> anyhow::Result<CheckOutcome> {
+/// The policies in the plans of the environments and of the bootstrap: the very text that AWS would
+/// get. A policy with the ARN of something that is not made yet is unknown and left out.
+pub(crate) fn policies_of_plans(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     let mut policies = Vec::new();
-    for path in plans {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("failed to read the plan `{}`", path.display()))?;
-        let plan: Value = serde_json::from_str(&text)
-            .with_context(|| format!("`{}` is no plan in JSON", path.display()))?;
-        policies.extend(plan::policies(&plan));
+    for path in context.plans()?.files() {
+        policies.extend(plan::policies(&Plans::read(path)?));
     }
     lint(context, "iam-plan", &policies)
 }
@@ -85,8 +113,7 @@ fn lint(
     ensure!(!policies.is_empty(), "no IAM policy was found to be checked");
     let folder = context.empty_scratch(scratch)?;
     for (index, policy) in policies.iter().enumerate() {
-        let document = json!({ "Version": "2012-10-17", "Statement": policy.statements });
-        write(&folder.join(format!("{index}.json")), &document.to_string())?;
+        write(&folder.join(format!("{index}.json")), &policy.document().to_string())?;
     }
     let command = context.python_tool(PythonTool::Parliament)?;
     let answer = ask(&command.args(["--json", "--directory"]).arg(&folder))?;
@@ -117,6 +144,9 @@ fn describe(issue: &Issue, policies: &[Policy]) -> Option<String> {
     let policy = index.and_then(|index| policies.get(index));
     let is_fine = match issue.issue.as_str() {
         "RESOURCE_STAR" if only_reads(&issue.detail) => true,
+        "RESOURCE_STAR" if policy.is_some_and(Policy::is_a_ceiling) => true,
+        // Whoever deploys the buckets writes their policies.
+        "RESOURCE_POLICY_PRIVILEGE_ESCALATION" if policy.is_some_and(Policy::deploys) => true,
         // `StringEquals` on an ARN compares the whole of it, which is what is meant.
         "MISMATCHED_TYPE_BUT_USABLE" => true,
         "UNKNOWN_ACTION" => NEW_ACTIONS.iter().any(|action| text(&issue.detail).ends_with(action)),
@@ -225,6 +255,27 @@ mod tests {
         let new = "Unknown action elasticloadbalancing:ModifyIpPools";
         assert!(!is_found(issue("UNKNOWN_ACTION", json!(new))));
         assert!(is_found(issue("UNKNOWN_ACTION", json!("Unknown action s3:GetObjekt"))));
+    }
+
+    #[test]
+    fn ceilings_and_deployers_are_known_by_their_place() {
+        let at = |place: &str| Policy { place: place.to_owned(), ..policy(true) };
+        let boundary = at("aws_iam_policy.boundary[\"prod\"]");
+        let deployer = at("aws_iam_policy.role[\"prod-deploy-data\"]");
+        let planner = at("aws_iam_policy.role[\"prod-plan-read\"]");
+        assert!(boundary.is_a_ceiling() && !deployer.is_a_ceiling());
+        assert!(deployer.deploys() && !planner.deploys() && !boundary.deploys());
+    }
+
+    #[test]
+    fn a_colon_in_an_object_key_is_taken_out() {
+        let statement =
+            json!({ "Resource": ["arn:aws:s3:::b/env:/prod/*", "arn:aws:kms:r:1:key/*"] });
+        let policy = Policy { statements: vec![statement], ..policy(true) };
+        assert_eq!(
+            policy.document()["Statement"][0]["Resource"],
+            json!(["arn:aws:s3:::b/env/prod/*", "arn:aws:kms:r:1:key/*"])
+        );
     }
 
     #[test]
