@@ -105,6 +105,6 @@ pub(super) fn a_dead_sandbox_is_started_anew(sandbox: &Sandbox) {
     kill_process(daemon, Signal::KILL).unwrap();
     let said = sandbox.must("sandbox up");
     let told = format!("{}{}", said.out, said.error);
-    assert!(told.contains("ended what a dead sandbox left"), "{told}");
+    assert!(told.contains("what a dead sandbox left"), "{told}");
     tell("a dead sandbox is cleaned up and started anew");
 }
