@@ -54,6 +54,9 @@ pub(crate) struct TestRuns {
     pub(crate) failures: String,
 }
 
+/// Terraform leaves out the runs of a file behind one that it could not finish.
+const NOT_RUN: &str = "it did not run, because an earlier run of its file broke off";
+
 /// How a run ended, with what Terraform told of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ended {
@@ -125,7 +128,11 @@ impl TestRuns {
                     // Writing to a string cannot fail.
                     let _ = writeln!(self.failures, "{name}: {}", run.status);
                 }
-                self.runs.entry(name).or_default().passed = run.status == "pass";
+                let ended = self.runs.entry(name).or_default();
+                ended.passed = run.status == "pass";
+                if run.status == "skip" {
+                    ended.told.push(NOT_RUN.to_owned());
+                }
             } else if let Some(told) = line.diagnostic.filter(|told| told.severity == "error") {
                 let text = format!("{}: {}", told.summary, told.detail);
                 let _ = writeln!(self.failures, "{name}: {text}");

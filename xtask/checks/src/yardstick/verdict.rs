@@ -226,7 +226,7 @@ fn prove(proof: &Proof, evidence: &Evidence, name: &str) -> Verdict {
 fn passed(evidence: &Evidence, run: &str) -> Verdict {
     match evidence.tests.get(run) {
         Some(ended) if ended.passed => Ok(()),
-        Some(_) => Err(format!("terraform test {run} failed")),
+        Some(ended) => Err(format!("terraform test {run} failed: {}", ended.told.join("; "))),
         None => Err(format!("terraform test has no run {run}")),
     }
 }
