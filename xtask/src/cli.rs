@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Test(Test),
     /// Measure the Terraform code against the table of requirements, row by row.
     Yardstick(Yardstick),
+    /// Format the Rust and the Terraform code.
+    Fmt,
     /// Measure the figures this project promises and print them as a table.
     Bench(Bench),
     /// Print a login token for an EKS cluster (kubectl and helm call this).

@@ -6,6 +6,7 @@
 pub mod bench;
 mod check;
 mod checkov;
+mod chores;
 mod helm;
 mod iam;
 mod joins;
@@ -22,6 +23,7 @@ mod workflows;
 pub mod yardstick;
 
 pub use check::{Check, CheckContext, CheckOutcome, Finding, Kind, MakePlans, ParseCommand};
+pub use chores::format;
 pub use plans::Plans;
 pub use runner::{Selection, Tally, list, run};
 pub use table::CHECKS;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use anyhow::Context as _;
 use xtask_tools::{Command, Stream};
 
-use crate::{CheckContext, CheckOutcome};
+use crate::{CheckContext, CheckOutcome, chores};
 
 /// What a tool answered.
 #[derive(Debug, Clone)]
@@ -60,12 +60,7 @@ impl CheckContext {
         folder: &str,
         wanted: impl Fn(&str) -> bool,
     ) -> anyhow::Result<Vec<String>> {
-        let place = if folder.is_empty() { "." } else { folder };
-        let listed = self
-            .command("git")
-            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", place])
-            .purpose("list the files of the repository")
-            .output()?;
+        let listed = chores::list_files(&self.root, folder)?;
         let mut files: Vec<_> = listed
             .split('\0')
             .filter(|path| !path.is_empty() && wanted(path) && self.root.join(path).is_file())
@@ -89,9 +84,9 @@ pub(crate) fn ask(command: &Command) -> anyhow::Result<Answer> {
             let _ = writeln!(stdout, "{}", line.text);
         }
     });
-    // What it said until then tells where it hung.
+    // What it said until then tells where it hung. The cause stays readable for those who ask.
     let finished = match ended {
-        Err(error) if !all.is_empty() => return Err(error.context(all)),
+        Err(error) if !all.is_empty() => return Err(error.context(format!("{all}it broke off"))),
         ended => ended?,
     };
     Ok(Answer { code: finished.code, stdout, all })

@@ -12,14 +12,14 @@ pub const CHECKS: &[Check] = &[
         name: "rust-format",
         kind: Fast,
         claim: "the Rust code is formatted",
-        remedy: "run `cargo fmt --all`",
+        remedy: "run `cargo xtask fmt`",
         run: rust::format,
     },
     Check {
         name: "terraform-format",
         kind: Fast,
         claim: "the Terraform code and the environments' values are formatted",
-        remedy: "run `terraform fmt -recursive terraform`",
+        remedy: "run `cargo xtask fmt`",
         run: terraform::format,
     },
     Check {

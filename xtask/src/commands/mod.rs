@@ -7,6 +7,7 @@ mod destroy;
 mod doctor;
 mod drift;
 mod eks_token;
+mod fmt;
 mod plan;
 mod sandbox;
 mod secrets;
@@ -57,6 +58,7 @@ impl Session {
             Command::Test(arguments) => test::run(&self, &arguments),
             Command::Bootstrap(arguments) => bootstrap::run(&self, &arguments),
             Command::Yardstick(arguments) => yardstick::run(&self, &arguments),
+            Command::Fmt => fmt::run(&self),
             Command::Bench(arguments) => bench::run(&self, &arguments),
             Command::Sandbox(arguments) => sandbox::run(&self, &arguments),
             Command::EksToken(arguments) => eks_token::run(&self, &arguments),

@@ -98,11 +98,12 @@ pub fn cold_build(context: &CheckContext) -> Figure {
     Figure::new("cold build of package xtask", 420.0, "CPU s", cold_build_time(context, "xtask"))
 }
 
-fn cold_build_time(context: &CheckContext, package: &str) -> anyhow::Result<f64> {
+fn cold_build_time(context: &CheckContext, program: &str) -> anyhow::Result<f64> {
     let target = tempfile::tempdir().context("failed to make a folder for the build")?;
     let command = context
         .cargo()
-        .args(["build", "--quiet", "--locked", "--package", package, "--target-dir"])
+        // By the binary, as the alias of `cargo xtask` does: with the features of the workspace.
+        .args(["build", "--quiet", "--locked", "--bin", program, "--target-dir"])
         .arg(target.path())
         // A wrapper such as sccache would make it a warm build.
         .env("RUSTC_WRAPPER", "")
@@ -180,7 +181,7 @@ mod tests {
         let manifest = "[package]\nname = \"tiny\"\nedition = \"2024\"\n[workspace]\n";
         fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
         fs::create_dir(folder.path().join("src")).unwrap();
-        fs::write(folder.path().join("src/lib.rs"), "").unwrap();
+        fs::write(folder.path().join("src/main.rs"), "fn main() {}\n").unwrap();
         let lock = "version = 4\n\n[[package]]\nname = \"tiny\"\nversion = \"0.0.0\"\n";
         fs::write(folder.path().join("Cargo.lock"), lock).unwrap();
         let context = CheckContext::without_tools(folder.path());
