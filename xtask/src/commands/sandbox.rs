@@ -29,14 +29,15 @@ pub(super) fn run(session: &Session, arguments: &Sandbox) -> anyhow::Result<Exit
 
 /// Starts the stand-ins unless they run, and says how children and clients reach them.
 pub(super) fn platform(session: &Session, processes: &Processes) -> anyhow::Result<Platform> {
-    platform_in(session, processes, &folder(session))
+    platform_in(session, processes, &folder(session), &|line| session.console.remark(line))
 }
 
-/// The same, with a folder of its own.
+/// The same, with a folder of its own; `tell` gets what the sandbox says of itself.
 pub(super) fn platform_in(
     session: &Session,
     processes: &Processes,
     folder: &Path,
+    tell: &dyn Fn(&str),
 ) -> anyhow::Result<Platform> {
     let program = build(session, processes)?;
     processes
@@ -44,7 +45,7 @@ pub(super) fn platform_in(
         .arg("up")
         .env(FOLDER, folder.display().to_string())
         .purpose("start the sandbox")
-        .run(&mut |line| session.console.remark(line.text))?;
+        .run(&mut |line| tell(line.text))?;
     let state = folder.join("sandbox.json");
     let text = fs::read_to_string(&state)
         .with_context(|| format!("failed to read `{}`", state.display()))?;

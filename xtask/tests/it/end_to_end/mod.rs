@@ -48,6 +48,7 @@ fn life_of_an_environment(sandbox: &Sandbox) {
     mishaps::an_interrupt_is_heard(sandbox);
     answers(&sandbox.must("deploy dev --sandbox --resume --format json"));
     nothing_changes(&sandbox.must("deploy dev --sandbox --format json"));
+    a_kubeconfig_context_takes_the_clusters_place(sandbox);
     drift_is_found_and_taken_back(sandbox);
     mishaps::a_killed_runner_leaves_no_lock(sandbox);
     mishaps::a_failed_release_is_rolled_back(sandbox);
@@ -70,6 +71,20 @@ fn nothing_changes(said: &Said) {
     let changed: Vec<_> =
         outcomes(said).into_iter().filter(|(_, result)| result == "changed").collect();
     assert!(changed.is_empty(), "a second deployment changed {changed:?}");
+}
+
+fn a_kubeconfig_context_takes_the_clusters_place(sandbox: &Sandbox) {
+    let theirs = sandbox.runs().join("theirs.kubeconfig");
+    std::fs::copy(sandbox.runs().join("dev/kubeconfig"), &theirs).unwrap();
+    let said = sandbox
+        .xtask("stage release dev --sandbox --cluster supabase-dev")
+        .env("KUBECONFIG", theirs.display())
+        .run();
+    assert_eq!(said.code, 0, "{}\n{}", said.out, said.error);
+    assert!(said.out.contains("has these inputs"), "{}", said.out);
+    let said = sandbox.xtask("stage release dev --sandbox --cluster nobody").run();
+    assert_ne!(said.code, 0, "{}", said.out);
+    assert!(format!("{}{}", said.out, said.error).contains("nobody"), "{}", said.out);
 }
 
 fn drift_is_found_and_taken_back(sandbox: &Sandbox) {
