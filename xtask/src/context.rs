@@ -75,7 +75,13 @@ impl Context {
 
     /// What a person types to run `verb` on this environment and this platform.
     pub(crate) fn command_line(&self, verb: &str) -> String {
-        format!("cargo xtask {verb} {}{}", self.environment.name, self.platform.flags())
+        let cluster = self.cluster_context.as_ref().map(|name| format!(" --cluster {name}"));
+        format!(
+            "cargo xtask {verb} {}{}{}",
+            self.environment.name,
+            self.platform.flags(),
+            cluster.unwrap_or_default()
+        )
     }
 
     /// Journals, logs, generated values and the kubeconfig of this environment on this platform.

@@ -40,8 +40,12 @@ impl MemoryWatch {
         let (stop, stopped) = mpsc::channel();
         let watch = move || {
             let mut peak = 0;
+            // Who was once seen still counts after its parent ended: a daemon's always does.
+            let mut known = roots.clone();
             loop {
-                peak = peak.max(memory_of(&family(&processes()?, &roots)));
+                let family = family(&processes()?, &known);
+                peak = peak.max(memory_of(&family));
+                known = &roots | &family;
                 match stopped.recv_timeout(EVERY) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(peak),
