@@ -85,7 +85,8 @@ fn a_kubeconfig_context_takes_the_clusters_place(sandbox: &Sandbox) {
     assert!(said.out.contains("has these inputs"), "{}", said.out);
     let said = run("nobody");
     assert_eq!(said.code, 10, "{}", said.out);
-    assert!(said.out.contains("--sandbox --cluster nobody"), "{}\n{}", said.out, said.error);
+    let told = format!("{}{}", said.out, said.error);
+    assert!(told.contains("--sandbox --cluster nobody"), "{told}");
 }
 
 fn drift_is_found_and_taken_back(sandbox: &Sandbox) {
