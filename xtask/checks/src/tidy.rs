@@ -97,7 +97,7 @@ fn inspect(path: &str, text: &str) -> Vec<Finding> {
 fn machine_folder(line: &str) -> Option<&'static str> {
     MACHINE_FOLDERS.into_iter().find(|folder| {
         line.match_indices(folder).any(|(at, _)| {
-            // `https://host/work/x` holds it, too, but does not begin with it.
+            // The path of a URL may hold it, too, but does not begin with it.
             let before = line[..at].chars().next_back();
             let begins = before.is_none_or(|c| !c.is_alphanumeric() && !"/._-}*~".contains(c));
             let in_image = IMAGE_FOLDERS.iter().any(|image| line[at..].starts_with(image));
@@ -158,9 +158,14 @@ mod tests {
         let bad = format!("a\npath = \"{}x\"\n", MACHINE_FOLDERS[1]);
         assert_eq!(messages("a.toml", &bad).len(), 1);
         assert!(messages("a.toml", &bad)[0].starts_with("a.toml:2: "));
-        for fine in
-            ["https://example.com/work/x", "${ROOT}/work/x", "a/work/b", "/home/deno/functions"]
-        {
+        for folder in MACHINE_FOLDERS {
+            assert_eq!(messages("a.toml", &format!("{folder}x")).len(), 1, "{folder}");
+            for before in ["https://example.com", "${ROOT}", "a"] {
+                let fine = format!("{before}{folder}x");
+                assert_eq!(messages("a.toml", &fine), [""; 0], "{fine}");
+            }
+        }
+        for fine in IMAGE_FOLDERS {
             assert_eq!(messages("a.toml", fine), [""; 0], "{fine}");
         }
     }
