@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -31,11 +31,11 @@ pub(crate) fn of_databases<'a>(
     }
     let authorities = match fetch(context, run) {
         Ok(authorities) => {
-            keep(context, &authorities)?;
+            keep(&file(context), &authorities)?;
             authorities
         }
         Err(error) => {
-            let authorities = kept(context, &error)?;
+            let authorities = kept(&file(context), &error)?;
             run.note(&format!(
                 "warning: RDS's certificate authorities could not be fetched, those of the last run are used: {error:#}"
             ));
@@ -67,19 +67,18 @@ fn file(context: &Context) -> PathBuf {
     context.folder().join(format!("rds-{}.pem", context.environment.region))
 }
 
-fn keep(context: &Context, authorities: &Authorities) -> anyhow::Result<()> {
-    let path = file(context);
-    let folder = context.folder();
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create `{}`", folder.display()))?;
-    fs::write(&path, &authorities.pem)
+fn keep(path: &Path, authorities: &Authorities) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("failed to create `{}`", folder.display()))?;
+    }
+    fs::write(path, &authorities.pem)
         .with_context(|| format!("failed to write `{}`", path.display()))
 }
 
 /// The copy of an earlier run, or one that a person put there.
-fn kept(context: &Context, error: &anyhow::Error) -> anyhow::Result<Authorities> {
-    let path = file(context);
-    let Ok(text) = fs::read_to_string(&path) else {
+fn kept(path: &Path, error: &anyhow::Error) -> anyhow::Result<Authorities> {
+    let Ok(text) = fs::read_to_string(path) else {
         return Err(Exit::StageFailed.error(format!(
             "the database's clients have nothing to verify its certificate with: {error:#}; let this machine \
              reach that address (HTTPS_PROXY is heeded), or save the bundle as {}",
@@ -91,7 +90,9 @@ fn kept(context: &Context, error: &anyhow::Error) -> anyhow::Result<Authorities>
 
 #[cfg(test)]
 mod tests {
-    use super::url;
+    use anyhow::anyhow;
+
+    use super::*;
 
     #[test]
     fn each_region_has_its_own_bundle() {
@@ -99,5 +100,30 @@ mod tests {
             url("eu-west-1"),
             "https://truststore.pki.rds.amazonaws.com/eu-west-1/eu-west-1-bundle.pem"
         );
+    }
+
+    fn self_signed() -> String {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    }
+
+    #[test]
+    fn the_last_good_copy_takes_the_place_of_one_that_cannot_be_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dev/rds-eu-west-1.pem");
+        let unreachable = anyhow!("no route to the trust store");
+
+        let missing = format!("{:#}", kept(&path, &unreachable).unwrap_err());
+        assert!(missing.contains("no route to the trust store"), "{missing}");
+        assert!(missing.contains(&format!("save the bundle as {}", path.display())), "{missing}");
+
+        let authority = Authorities::parse(&self_signed()).unwrap();
+        keep(&path, &authority).unwrap();
+        assert_eq!(kept(&path, &unreachable).unwrap().pem, authority.pem);
+
+        fs::write(&path, "<html>sign in to this network</html>").unwrap();
+        let broken = format!("{:#}", kept(&path, &unreachable).unwrap_err());
+        assert!(broken.contains(&format!("failed to read `{}`", path.display())), "{broken}");
     }
 }

@@ -32,19 +32,20 @@ pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<E
     terraform.plan(&watch, &any_password()?, Mode::RefreshOnly)?;
     let drift = terraform.show_plan(&watch)?.drift();
     terraform.drop_plan();
+    let report = described(&environment, &drift, looked_at, &context.command_line("deploy"));
     match session.format {
         Format::Json => session.console.line(&serde_json::to_string_pretty(&serde_json::json!({
             "environment": environment, "layer": "terraform", "resources": looked_at, "drift": drift,
         }))?),
-        Format::Text => session.console.line(&described(&environment, &drift, looked_at)),
+        Format::Text => session.console.line(&report),
     }
     if arguments.issue {
-        tell_github(session, &environment, &drift, looked_at)?;
+        tell_github(session, &environment, drift.is_empty(), &report)?;
     }
     Ok(if drift.is_empty() { Exit::Done } else { Exit::Drift })
 }
 
-fn described(environment: &str, drift: &[Drifted], looked_at: usize) -> String {
+fn described(environment: &str, drift: &[Drifted], looked_at: usize, remedy: &str) -> String {
     if drift.is_empty() {
         return format!(
             "no drift in `{environment}`: {looked_at} resources are as Terraform left them"
@@ -68,10 +69,8 @@ fn described(environment: &str, drift: &[Drifted], looked_at: usize) -> String {
             }
         }
     }
-    let _ = write!(
-        text,
-        "\nTake it back with `cargo xtask deploy {environment}`, or write it into the code if it was right."
-    );
+    let _ =
+        write!(text, "\nTake it back with `{remedy}`, or write it into the code if it was right.");
     text
 }
 
@@ -79,13 +78,13 @@ fn described(environment: &str, drift: &[Drifted], looked_at: usize) -> String {
 fn tell_github(
     session: &Session,
     environment: &str,
-    drift: &[Drifted],
-    looked_at: usize,
+    is_clean: bool,
+    report: &str,
 ) -> anyhow::Result<()> {
     let github = GitHub::from_env(&environment_variables())?;
     let marker = format!("drift-{environment}");
-    let body = session.console.redacted(&described(environment, drift, looked_at));
-    if drift.is_empty() {
+    let body = session.console.redacted(report);
+    if is_clean {
         if let Some(issue) = github.close_issue(&marker, "drift", &body)? {
             session.console.remark(&format!("closed: {}", issue.url));
         }

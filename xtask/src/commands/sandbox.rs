@@ -12,7 +12,7 @@ use super::Session;
 use crate::{cli::Sandbox, exit::Exit, platform::Platform};
 
 /// The variable that names the sandbox's folder.
-const FOLDER: &str = "XTASK_SANDBOX_DIR";
+pub(super) const FOLDER: &str = "XTASK_SANDBOX_DIR";
 
 /// Passes the arguments on to the sandbox's own binary, which a deployment in CI never compiles.
 pub(super) fn run(session: &Session, arguments: &Sandbox) -> anyhow::Result<Exit> {

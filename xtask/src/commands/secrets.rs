@@ -22,13 +22,13 @@ pub(super) fn run(session: &Session, arguments: Secrets) -> anyhow::Result<Exit>
 
 fn set(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
     let spec = known(path)?;
+    let context = session.context(target)?;
     if !matches!(spec.source, Source::Person | Source::Fixed(_)) {
         return Err(Exit::Refused.error(format!(
-            "`{path}` is made by the runner; `cargo xtask secrets rotate {} {path}` makes it anew",
-            target.environment
+            "`{path}` is made by the runner; `{} {path}` makes it anew",
+            context.command_line("secrets rotate")
         )));
     }
-    let context = session.context(target)?;
     if stdin().is_terminal() {
         session.console.remark("type the value, then Ctrl-D on a line of its own (or pipe it in):");
     }
@@ -44,8 +44,8 @@ fn set(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
     let name = context.parameter(path);
     store(&context, &name, &value)?;
     session.console.line(&format!(
-        "stored {name}; `cargo xtask stage secrets {}` brings it to the cluster",
-        target.environment
+        "stored {name}; `{}` brings it to the cluster",
+        context.command_line("stage secrets")
     ));
     Ok(Exit::Done)
 }
@@ -55,13 +55,17 @@ const KEPT: &str = "realtime/database-encryption-key";
 
 fn rotate(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
     let spec = known(path)?;
-    let environment = &target.environment;
+    let context = session.context(target)?;
     let Source::Random(length, alphabet) = spec.source else {
         return Err(Exit::Refused.error(match spec.source {
             Source::ApiKey(_) => format!(
-                "`{path}` follows from the JWT secret; rotate that: `cargo xtask secrets rotate {environment} {JWT_SECRET}`"
+                "`{path}` follows from the JWT secret; rotate that: `{} {JWT_SECRET}`",
+                context.command_line("secrets rotate")
             ),
-            _ => format!("`{path}` is given by a person: `cargo xtask secrets set {environment} {path}`"),
+            _ => format!(
+                "`{path}` is given by a person: `{} {path}`",
+                context.command_line("secrets set")
+            ),
         }));
     };
     if path == KEPT {
@@ -69,25 +73,25 @@ fn rotate(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit
             "`{path}` encrypts what Realtime keeps in the database; with another one it cannot read that"
         )));
     }
-    let context = session.context(target)?;
     let name = context.parameter(path);
     if context.cloud()?.parameter(&name)?.is_none() {
         return Err(Exit::Missing
-            .error(format!("{name} is not stored yet; run `cargo xtask deploy {environment}`")));
+            .error(format!("{name} is not stored yet; run `{}`", context.command_line("deploy"))));
     }
     let value = secrets::random_text(length, alphabet)?;
     context.register(&value)?;
     store(&context, &name, &value)?;
     let before = if path == MASTER_PASSWORD {
         format!(
-            "raise `database_password_version` in terraform/environments/{environment}.tfvars by one, then "
+            "raise `database_password_version` in terraform/environments/{}.tfvars by one, then ",
+            context.environment.name
         )
     } else {
         String::new()
     };
     session.console.line(&format!(
-        "made {name} anew; {before}run `cargo xtask deploy {environment}{}`: until then the old one is in use",
-        context.platform.flags()
+        "made {name} anew; {before}run `{}`: until then the old one is in use",
+        context.command_line("deploy")
     ));
     Ok(Exit::Done)
 }

@@ -167,7 +167,7 @@ impl Action<Context> for Report {
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let cluster = context.cluster(&run.output::<Infrastructure>()?)?;
-        let job = newest_job(&cluster)?;
+        let job = newest_job(context, &cluster)?;
         let finished = waiting(run, |wait| cluster.wait_job(NAMESPACE, &job, wait))?;
         let message = finished.termination_message.unwrap_or_default();
         let database: Database = serde_json::from_str(&message)
@@ -191,7 +191,7 @@ impl Action<Context> for Report {
 }
 
 /// The Job's name carries a digest of its inputs, so it is found by its label.
-fn newest_job(cluster: &Cluster) -> anyhow::Result<String> {
+fn newest_job(context: &Context, cluster: &Cluster) -> anyhow::Result<String> {
     let jobs = cluster.list(
         &kinds::JOB,
         Some(NAMESPACE),
@@ -203,7 +203,12 @@ fn newest_job(cluster: &Cluster) -> anyhow::Result<String> {
     jobs.iter()
         .max_by_key(|job| text(job, "/metadata/creationTimestamp"))
         .map(|job| text(job, "/metadata/name"))
-        .context("the bootstrap Job is not in the cluster any more; run `cargo xtask stage database` again")
+        .with_context(|| {
+            format!(
+                "the bootstrap Job is not in the cluster any more; run `{}` again",
+                context.command_line("stage database")
+            )
+        })
 }
 
 struct Remove;

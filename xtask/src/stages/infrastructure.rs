@@ -59,8 +59,9 @@ impl Stage<Context> for InfrastructureStage {
                 Effect::Write,
                 MasterPassword { name: context.parameter(MASTER_PASSWORD) },
             ),
-            Step::new("init", "connect Terraform to its state", Effect::Read, Init),
-            Step::new("plan", "compare the code with AWS", Effect::Read, Plan),
+            Step::new("init", "connect Terraform to its state", Effect::Write, Init),
+            // Writes when a protected resource was cut off half-made: its taint is taken from the state.
+            Step::new("plan", "compare the code with AWS", Effect::Write, Plan),
             Step::new("apply", "apply the plan", Effect::Write, Apply)
                 .leaves(&format!("the resources that were made so far, all in the state: {again}")),
             Step::new("outputs", "read what the other stages need", Effect::Read, Outputs),
@@ -165,16 +166,17 @@ impl Action<Context> for Plan {
             return Ok(Outcome::Unchanged(format!("as reviewed: {}", terraform::totals(&plan))));
         }
         let mut planned = planned(context, run)?;
+        let mut completed = Vec::new();
         if let Some(plan) = &planned {
-            let unfinished = guard::unfinished(plan, &context.allow_destroy);
-            for address in &unfinished {
+            completed = guard::unfinished(plan, &context.allow_destroy);
+            for address in &completed {
                 run.note(&format!(
                     "{address} was left unfinished by an interrupted run and is completed; --allow-destroy \
                      '{address}' would have made it anew"
                 ));
                 terraform.untaint(&Watch::of(run), address)?;
             }
-            if !unfinished.is_empty() {
+            if !completed.is_empty() {
                 planned = self::planned(context, run)?;
             }
         }
@@ -183,7 +185,8 @@ impl Action<Context> for Plan {
             return Ok(Outcome::Unchanged("AWS is as the code says".to_owned()));
         };
         guard::check(&plan, &context.allow_destroy)?;
-        Ok(Outcome::Unchanged(terraform::totals(&plan)))
+        let totals = terraform::totals(&plan);
+        Ok(if completed.is_empty() { Outcome::Unchanged(totals) } else { Outcome::Changed(totals) })
     }
 }
 

@@ -110,9 +110,9 @@ impl Action<Context> for Store {
         if !missing_by_hand.is_empty() {
             return Err(Exit::Missing.error(format!(
                 "the overlay sends mail through SMTP, but {} is not stored; store each with \
-                 `cargo xtask secrets set {} <path>`",
+                 `{} <path>`",
                 missing_by_hand.join(", "),
-                context.environment.name
+                context.command_line("secrets set")
             )));
         }
         let encrypted_with: BTreeMap<String, Option<String>> = cloud

@@ -14,6 +14,10 @@ use xtask_tools::{Cause, CommandFailure, Daemon, Interrupt, Processes, Redactor}
 /// Nothing that a test waits for takes this long.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How often the scripts look for a file, every 20 ms. They have to end by themselves: a test that
+/// is interrupted cannot end them.
+const LOOKS: u32 = 9000;
+
 /// Not a test of its own: the runner of the tests below. It runs the shell script `RUN_SCRIPT` and
 /// then prints how that ended.
 #[test]
@@ -69,8 +73,9 @@ fn a_cancelled_job_interrupts_the_child_once_and_waits_for_it() {
     let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     let ticks = || log().matches("child: tick").count();
     let script = format!(
-        "n=0; trap 'n=$((n+1)); echo interrupted' INT; trap 'echo terminated' TERM; echo ready; \
-         while [ ! -e {}/release ]; do echo tick; sleep 0.02; done; echo interrupts=$n; exit 1",
+        "n=0; left={LOOKS}; trap 'n=$((n+1)); echo interrupted' INT; trap 'echo terminated' TERM; \
+         echo ready; while [ ! -e {}/release ] && [ $left -gt 0 ]; do \
+         left=$((left-1)); echo tick; sleep 0.02; done; echo interrupts=$n; exit 1",
         folder.path().display()
     );
     let mut runner = start_runner(folder.path(), &script);
@@ -98,7 +103,8 @@ fn a_child_of_a_killed_runner_can_still_print_and_finish() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let script = format!(
-        "cd {}; echo ready; while [ ! -e killed ]; do sleep 0.02; done; \
+        "cd {}; left={LOOKS}; echo ready; while [ ! -e killed ] && [ $left -gt 0 ]; do \
+         left=$((left-1)); sleep 0.02; done; \
          seq 1 20000 && seq 1 20000 >&2 && echo saved > state",
         folder.path().display()
     );

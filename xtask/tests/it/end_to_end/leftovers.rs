@@ -1,20 +1,14 @@
 //! What AWS holds, asked of it service by service and not through the tags that `destroy` reads.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use xtask_tools::{NoDownload, Toolbox};
-
-use super::sandbox::{Sandbox, tell};
+use super::sandbox::{Sandbox, tell, toolbox};
 use crate::harness::{processes, root};
 
 /// Every resource, as `service call: name`.
 pub(super) fn holdings(sandbox: &Sandbox) -> BTreeSet<String> {
-    let toolbox = Toolbox::new(root().join("target/tools"), processes(), Arc::new(NoDownload));
     let requirements = root().join("xtask/sandbox/aws/requirements.txt");
-    let python = toolbox.python_environment("moto", &requirements).unwrap();
+    let python = toolbox().python_environment("moto", &requirements).unwrap();
     let lists: BTreeMap<String, Vec<String>> = processes()
         .command(python)
         .arg(root().join("xtask/tests/it/end_to_end/leftovers.py").display().to_string())

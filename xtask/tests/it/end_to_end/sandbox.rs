@@ -4,11 +4,13 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
 use serde_json::Value;
 use xtask_cloud::{Cloud, CloudConfig};
+use xtask_tools::{NoDownload, Toolbox};
 
 use crate::harness::{Said, Xtask, processes, root};
 
@@ -69,7 +71,7 @@ impl Sandbox {
     pub(super) fn terraform_state(&self, environment: &str) -> String {
         let data = self.runs().join(environment).join("terraform");
         processes()
-            .command("terraform")
+            .command(toolbox().ensure("terraform").unwrap().path)
             .arg(format!("-chdir={}", root().join("terraform").display()))
             .args(["state", "pull"])
             .environment(&self.environment())
@@ -84,6 +86,11 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.xtask("sandbox down").run();
     }
+}
+
+/// The tools that the runner found or installed before.
+pub(super) fn toolbox() -> Toolbox {
+    Toolbox::new(root().join("target/tools"), processes(), Arc::new(NoDownload))
 }
 
 #[expect(clippy::print_stdout, reason = "tells whoever waits for the long story how it goes")]
