@@ -1,4 +1,7 @@
 //! Plain lines, for CI logs and pipes: one a finished step, a sign of life every 20 seconds.
+//!
+//! A stage is a group on GitHub, and groups there do not nest: stages that run at the same time take
+//! turns.
 
 use std::{
     collections::HashMap,
@@ -8,7 +11,7 @@ use std::{
 
 use xtask_pipeline::{Event, Outcome, Reporter, StageState};
 
-use super::Console;
+use super::{Console, turns::Turns};
 
 /// How often a long step says that it goes on.
 const HEARTBEAT: Duration = Duration::from_secs(20);
@@ -17,11 +20,12 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 pub(super) struct Lines {
     console: Console,
     spoke: Mutex<HashMap<String, Instant>>,
+    turns: Mutex<Turns>,
 }
 
 impl Lines {
     pub(super) fn new(console: Console) -> Self {
-        Self { console, spoke: Mutex::new(HashMap::new()) }
+        Self { console, spoke: Mutex::new(HashMap::new()), turns: Mutex::default() }
     }
 
     /// True when the step has been silent for a while; starts its clock with the first call.
@@ -37,54 +41,66 @@ impl Lines {
     }
 }
 
+impl Lines {
+    fn print(&self, decide: impl FnOnce(&mut Turns) -> Vec<String>) {
+        // Held while it prints: between the two, another stage could get in.
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in decide(&mut turns) {
+            self.console.line(&line);
+        }
+    }
+
+    fn say(&self, stage: &str, text: String) {
+        self.print(|turns| turns.say(stage, text));
+    }
+
+    fn end(&self, stage: &str, state: StageState, duration: Duration) {
+        if self.console.is_github() {
+            self.say(stage, "::endgroup::".to_owned());
+        }
+        self.say(stage, format!("{stage}: {} in {}", ended(state), seconds(duration)));
+        self.print(|turns| turns.end(stage));
+    }
+}
+
 impl Reporter for Lines {
     fn report(&self, event: &Event<'_>) {
-        let line = |text: String| self.console.line(&text);
         match event {
             Event::RunStarted { run, operation, environment, stages, resumes } => {
                 let resumed =
                     resumes.map(|other| format!(", resuming {other}")).unwrap_or_default();
-                line(format!(
-                    "{operation} {environment}: {} (run {run}{resumed})",
-                    stages.join(" → ")
-                ));
+                let stages = stages.join(" → ");
+                self.console
+                    .line(&format!("{operation} {environment}: {stages} (run {run}{resumed})"));
             }
             Event::StageStarted { stage, purpose, .. } => {
-                if self.console.is_github() {
-                    line(format!("::group::{stage}: {purpose}"));
-                } else {
-                    line(format!("\n{stage}: {purpose}"));
-                }
+                let before = if self.console.is_github() { "::group::" } else { "\n" };
+                self.say(stage, format!("{before}{stage}: {purpose}"));
             }
             Event::StageSkipped { stage, finished_in } => {
-                line(format!("\n{stage}: done in run {finished_in}"))
+                self.say(stage, format!("\n{stage}: done in run {finished_in}"));
+                self.print(|turns| turns.end(stage));
             }
             Event::StepStarted { stage, step, .. } => {
                 self.is_due(stage, step);
             }
             Event::StepProgress { stage, step, message } if self.is_due(stage, step) => {
-                line(format!("  … {step}: {}", message.trim()));
+                self.say(stage, format!("  … {step}: {}", message.trim()));
             }
             Event::StepProgress { .. } => {}
-            Event::StepNote { message, .. } => line(format!("  ! {message}")),
-            Event::StepFinished { step, outcome, duration, .. } => {
-                line(format!(
-                    "  {} {step}: {} ({})",
-                    mark(outcome),
-                    detail(outcome),
-                    seconds(*duration)
-                ));
+            Event::StepNote { stage, message, .. } => self.say(stage, format!("  ! {message}")),
+            Event::StepFinished { stage, step, outcome, duration } => {
+                let (mark, detail) = (mark(outcome), detail(outcome));
+                self.say(stage, format!("  {mark} {step}: {detail} ({})", seconds(*duration)));
             }
-            Event::StepFailed { step, error, duration, .. } => {
-                line(format!("  ✗ {step}: {error} ({})", seconds(*duration)));
+            Event::StepFailed { stage, step, error, duration } => {
+                self.say(stage, format!("  ✗ {step}: {error} ({})", seconds(*duration)));
             }
-            Event::StageEnded { stage, state, duration } => {
-                if self.console.is_github() {
-                    line("::endgroup::".to_owned());
-                }
-                line(format!("{stage}: {} in {}", ended(*state), seconds(*duration)));
+            Event::StageEnded { stage, state, duration } => self.end(stage, *state, *duration),
+            Event::RunEnded { report } => {
+                self.print(Turns::rest);
+                self.console.line(&format!("\n{report}"));
             }
-            Event::RunEnded { report } => line(format!("\n{report}")),
         }
     }
 }

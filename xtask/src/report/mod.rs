@@ -7,6 +7,7 @@ mod json;
 mod lines;
 mod summary;
 mod terminal;
+mod turns;
 
 use xtask_pipeline::Reporter;
 

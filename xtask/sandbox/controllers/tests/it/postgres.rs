@@ -1,27 +1,19 @@
 //! A real PostgreSQL that forces TLS, for one test.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
-use xtask_tools::{Command, Daemon, Processes};
+use xtask_tools::{Command, Daemon, NoDownload, Processes, Toolbox};
 
-/// The folder of PostgreSQL's programs: the newest installed version, else what is on the path.
+/// The folder of PostgreSQL's programs.
 pub(crate) fn bin() -> PathBuf {
-    let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("bin"))
-        .collect();
-    folders.sort();
-    folders.reverse();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    folders.extend(std::env::split_paths(&path));
-    let programs = ["initdb", "postgres", "pg_isready", "psql"];
-    let found =
-        folders.into_iter().find(|folder| programs.iter().all(|name| folder.join(name).is_file()));
-    found.expect("these tests need PostgreSQL: initdb, postgres, pg_isready and psql in one folder")
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/tools");
+    let toolbox = Toolbox::new(tools, Processes::default(), Arc::new(NoDownload));
+    toolbox.ensure("postgresql").unwrap().folder().to_owned()
 }
 
 /// A running server; dropping it stops it.
