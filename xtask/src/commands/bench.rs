@@ -61,7 +61,7 @@ pub(super) fn run(session: &Session, arguments: &Bench) -> anyhow::Result<Exit> 
 /// Deploys dev twice in a sandbox of its own, which ends with it: from nothing, and without a
 /// change.
 fn deploys(session: &Session, context: &CheckContext) -> anyhow::Result<Vec<Figure>> {
-    let folder = session.root.join("target/bench/sandbox");
+    let folder = session.root.join("target/bench");
     let program = std::env::current_exe()?;
     let call = |words: &[&str]| {
         let command = context.processes.command(&program).args(words).cwd(&session.root);
