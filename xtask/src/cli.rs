@@ -94,7 +94,7 @@ pub(crate) struct Deploy {
     pub(crate) dry_run: bool,
 
     /// Go on where the last unfinished run of this environment stopped.
-    #[arg(long, conflicts_with_all = ["from", "only"])]
+    #[arg(long, conflicts_with_all = ["from", "to", "only", "skip"])]
     pub(crate) resume: bool,
 
     #[command(flatten)]

@@ -1,17 +1,20 @@
 //! The world that stages act in: one environment on one platform, its tools and its clients.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{
+    collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, sync::OnceLock, time::Duration,
+};
 
 use anyhow::Context as _;
 use serde_json::Value;
 use xtask_cloud::{
-    Authorities, Cloud, CloudConfig, Cluster, Http, HttpConfig, KubeconfigEntry, Wait,
+    Authorities, Cloud, CloudConfig, Cluster, Http, HttpConfig, Identity, KubeconfigEntry, Wait,
     write_kubeconfig,
 };
 use xtask_pipeline::{Outcome, StepRun};
 use xtask_tools::{CommandFailure, Processes, Secret};
 
 use crate::{
+    account,
     config::Environment,
     exit::Exit,
     helm::Helm,
@@ -43,6 +46,9 @@ pub(crate) struct Context {
     /// What the database's certificate is verified with; see `authorities`.
     pub(crate) authorities: OnceLock<Authorities>,
     cloud: OnceLock<Cloud>,
+    identity: OnceLock<Identity>,
+    /// Set once the stored secrets are known to the redactor.
+    hidden: OnceLock<()>,
     secrets: OnceLock<BTreeMap<String, Secret>>,
     /// What a tear-down found; Terraform's own part of it comes last, so it holds until then.
     found: OnceLock<Option<Infrastructure>>,
@@ -68,6 +74,8 @@ impl Context {
             reviewed_plan: None,
             authorities: OnceLock::new(),
             cloud: OnceLock::new(),
+            identity: OnceLock::new(),
+            hidden: OnceLock::new(),
             secrets: OnceLock::new(),
             found: OnceLock::new(),
         }
@@ -84,6 +92,19 @@ impl Context {
         )
     }
 
+    /// What was allowed and reviewed in this run, as the flags that say so again.
+    pub(crate) fn guard_flags(&self) -> String {
+        let mut flags: String = self
+            .allow_destroy
+            .iter()
+            .map(|address| format!(" --allow-destroy '{address}'"))
+            .collect();
+        if let Some(plan) = &self.reviewed_plan {
+            let _ = write!(flags, " --plan '{}'", plan.display());
+        }
+        flags
+    }
+
     /// Journals, logs, generated values and the kubeconfig of this environment on this platform.
     pub(crate) fn folder(&self) -> PathBuf {
         self.platform.files.join(&self.environment.name)
@@ -94,7 +115,25 @@ impl Context {
         self.folder().join("runs")
     }
 
+    /// AWS, once it is certain that the credentials are for this environment's account: a stage, too,
+    /// that runs by itself and without preflight.
     pub(crate) fn cloud(&self) -> anyhow::Result<&Cloud> {
+        match account::mismatch(&self.environment, self.identity()?) {
+            Some(mismatch) => Err(Exit::Refused.error(mismatch)),
+            None => self.any_cloud(),
+        }
+    }
+
+    /// Whose credentials these are; asked once a run.
+    pub(crate) fn identity(&self) -> anyhow::Result<&Identity> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let identity = self.any_cloud()?.identity()?;
+        Ok(self.identity.get_or_init(|| identity))
+    }
+
+    fn any_cloud(&self) -> anyhow::Result<&Cloud> {
         if let Some(cloud) = self.cloud.get() {
             return Ok(cloud);
         }
@@ -160,7 +199,10 @@ impl Context {
         environment
     }
 
+    /// The cluster. What its Pods print goes to people and into logs, so that the stored secrets are
+    /// hidden first: the stage that made them may have been another process.
     pub(crate) fn cluster(&self, infrastructure: &Infrastructure) -> anyhow::Result<Cluster> {
+        self.hide_stored_secrets()?;
         match &self.cluster_context {
             Some(context) => Cluster::from_context(None, context),
             None => Cluster::connect(
@@ -267,26 +309,39 @@ impl Context {
         self.processes.redactor().register(secret)
     }
 
+    /// From here on no stored secret of this environment is printed; they are read once a run.
+    pub(crate) fn hide_stored_secrets(&self) -> anyhow::Result<()> {
+        if self.hidden.get().is_none() {
+            self.read_secrets()?;
+            self.hidden.get_or_init(|| ());
+        }
+        Ok(())
+    }
+
+    /// The stored secrets by their full names, hidden from now on.
+    fn read_secrets(&self) -> anyhow::Result<BTreeMap<String, Secret>> {
+        let stored = self.cloud()?.parameters_by_path(&self.environment.parameter_prefix())?;
+        let mut secrets = BTreeMap::new();
+        // Terraform keeps plain names below the same prefix.
+        for spec in &CATALOGUE {
+            let name = self.parameter(spec.path);
+            let Some(parameter) = stored.iter().find(|parameter| parameter.name == name) else {
+                continue;
+            };
+            if spec.is_hidden() {
+                self.register(&parameter.value)?;
+            }
+            secrets.insert(name, parameter.value.clone());
+        }
+        Ok(secrets)
+    }
+
     /// A stored secret of this environment; read once a run.
     pub(crate) fn secret(&self, path: &str) -> anyhow::Result<Secret> {
         let secrets = match self.secrets.get() {
             Some(secrets) => secrets,
             None => {
-                let prefix = self.environment.parameter_prefix();
-                let mut read = BTreeMap::new();
-                let stored = self.cloud()?.parameters_by_path(&prefix)?;
-                // Terraform keeps plain names below the same prefix.
-                for spec in &CATALOGUE {
-                    let name = self.parameter(spec.path);
-                    let Some(parameter) = stored.iter().find(|parameter| parameter.name == name)
-                    else {
-                        continue;
-                    };
-                    if spec.is_hidden() {
-                        self.register(&parameter.value)?;
-                    }
-                    read.insert(name, parameter.value.clone());
-                }
+                let read = self.read_secrets()?;
                 self.secrets.get_or_init(|| read)
             }
         };

@@ -1,6 +1,7 @@
 //! `cargo xtask`: takes an environment from nothing to a Supabase that answers. See
 //! ARCHITECTURE.md for the way through.
 
+mod account;
 mod addons;
 mod authorities;
 mod cli;

@@ -16,8 +16,8 @@ mod text;
 mod wait;
 
 pub use aws::{
-    BucketReport, Cloud, CloudConfig, Emptied, Encryption, ExecCredential, Identity, Leftover,
-    Parameter, ParameterDescription, Written,
+    BucketReport, Cloud, CloudConfig, Encryption, ExecCredential, Identity, Leftover, Parameter,
+    ParameterDescription, Written,
 };
 pub use certificates::Authorities;
 pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};

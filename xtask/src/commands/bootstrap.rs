@@ -26,20 +26,12 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
         return Ok(Exit::Done);
     }
     let context = session.context(&arguments.target)?;
-    let identity = context.cloud()?.identity()?;
-    let expected = &context.environment.account_id;
-    if identity.account != *expected {
-        return Err(Exit::Refused.error(format!(
-            "your AWS credentials are for account {}, but terraform/environments/{}.tfvars says {expected}; nothing \
-             was done",
-            identity.account, context.environment.name
-        )));
-    }
+    let cloud = context.cloud()?;
     session.console.line(
         "This makes IAM roles, so it needs an administrator's credentials; every later command gets by with the \
          roles it makes.",
     );
-    let report = context.cloud()?.ensure_state_bucket(&bucket_of(&context), &Encryption::Aes256)?;
+    let report = cloud.ensure_state_bucket(&bucket_of(&context), &Encryption::Aes256)?;
     session.console.line(&format!(
         "bucket {}: {}",
         bucket_of(&context),

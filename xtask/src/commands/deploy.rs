@@ -15,11 +15,9 @@ pub(super) fn run(session: &Session, arguments: Deploy) -> anyhow::Result<Exit> 
     let Deploy { target, selection, dry_run, resume, guard } = arguments;
     let selection = selected(&selection);
     if dry_run {
-        return show(session, &target, &selection);
+        return show(session, &target, &selection, resume);
     }
-    let mut context = session.context(&target)?;
-    context.allow_destroy = guard.allow_destroy;
-    context.reviewed_plan = guard.plan;
+    let context = guarded(session.context(&target)?, guard);
     let ended = execute(session, &context, &target, &selection, resume)?;
     if ended.verdict == Verdict::Done && session.format == Format::Text {
         farewell(session, &context, &target)?;
@@ -39,17 +37,33 @@ pub(super) fn run_stage(session: &Session, arguments: StageRun) -> anyhow::Resul
         return Ok(Exit::Done);
     }
     table.stage(&stage).map_err(bad_selection)?;
-    let mut context = session.context(&target)?;
-    context.allow_destroy = guard.allow_destroy;
-    context.reviewed_plan = guard.plan;
+    let context = guarded(session.context(&target)?, guard);
     let plan = Plan::stage(&table, &stage, &target.environment, &context).map_err(bad_selection)?;
     Ok(exit_of(&carry_out(session, &context, &plan, None)?))
 }
 
-fn show(session: &Session, target: &Target, selection: &Selection) -> anyhow::Result<Exit> {
+fn guarded(mut context: Context, guard: cli::Guard) -> Context {
+    context.allow_destroy = guard.allow_destroy;
+    context.reviewed_plan = guard.plan;
+    context
+}
+
+fn show(
+    session: &Session,
+    target: &Target,
+    selection: &Selection,
+    resume: bool,
+) -> anyhow::Result<Exit> {
     let context = session.offline(target)?;
-    let plan =
-        Plan::deploy(&table()?, selection, &target.environment, &context).map_err(bad_selection)?;
+    let selection = if resume {
+        let unfinished =
+            session.journal(&context).resumable(&context.environment.name, Operation::Deploy)?;
+        unfinished.rest()
+    } else {
+        selection.clone()
+    };
+    let plan = Plan::deploy(&table()?, &selection, &target.environment, &context)
+        .map_err(bad_selection)?;
     print(session, &plan)?;
     Ok(Exit::Done)
 }
@@ -99,9 +113,10 @@ pub(super) fn carry_out(
     let reporter = report::reporter(&session.console, session.format);
     let interrupt = context.processes.interrupt().clone();
     let interruption = move || interrupt.is_set();
-    let stage_command = |stage: &str| context.command_line(&format!("stage {stage}"));
+    let stage_command =
+        |stage: &str| context.command_line(&format!("stage {stage}")) + &context.guard_flags();
     let resume_command = match plan.operation {
-        Operation::Deploy => context.command_line("deploy") + " --resume",
+        Operation::Deploy => context.command_line("deploy") + &context.guard_flags() + " --resume",
         Operation::Destroy => context.command_line("destroy"),
         Operation::Stage => stage_command(plan.names().first().copied().unwrap_or("preflight")),
     };

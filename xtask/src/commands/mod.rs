@@ -18,7 +18,7 @@ mod yardstick;
 use std::path::PathBuf;
 
 use xtask_pipeline::{Interrupted, Journal};
-use xtask_tools::{Interrupt, Processes, Redactor};
+use xtask_tools::{CommandFailure, Interrupt, Processes, Redactor};
 
 use crate::{
     cli::{self, Command, Format, Target},
@@ -65,7 +65,7 @@ impl Session {
         };
         match ended {
             Ok(exit) => exit,
-            Err(error) if error.chain().any(|cause| cause.is::<Interrupted>()) => {
+            Err(error) if was_stopped(&error) => {
                 self.console.remark("stopped on request");
                 Exit::Interrupted
             }
@@ -135,4 +135,13 @@ impl Session {
         let redactor = self.redactor.clone();
         Journal::at(context.runs()).redacting(move |text| redactor.redact(text).into_owned())
     }
+}
+
+/// Whether the person's interrupt ended a command, in the words of whichever layer heard it first.
+fn was_stopped(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<Interrupted>()
+            || cause.is::<xtask_cloud::Interrupted>()
+            || cause.downcast_ref::<CommandFailure>().is_some_and(CommandFailure::is_interrupted)
+    })
 }

@@ -2,11 +2,13 @@
 
 use std::io::{IsTerminal as _, Read as _, stdin};
 
+use anyhow::Context as _;
 use xtask_tools::Secret;
 
 use super::Session;
 use crate::{
     cli::{Format, Secrets, SecretsCommand, Target},
+    config::Environment,
     context::Context,
     exit::Exit,
     secrets::{self, CATALOGUE, JWT_SECRET, MASTER_PASSWORD, SecretSpec, Source},
@@ -22,24 +24,16 @@ pub(super) fn run(session: &Session, arguments: Secrets) -> anyhow::Result<Exit>
 
 fn set(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
     let spec = known(path)?;
-    let context = session.context(target)?;
     if !matches!(spec.source, Source::Person | Source::Fixed(_)) {
         return Err(Exit::Refused.error(format!(
             "`{path}` is made by the runner; `{} {path}` makes it anew",
-            context.command_line("secrets rotate")
+            session.context(target)?.command_line("secrets rotate")
         )));
     }
-    if stdin().is_terminal() {
-        session.console.remark("type the value, then Ctrl-D on a line of its own (or pipe it in):");
-    }
-    let mut text = String::new();
-    stdin().lock().read_to_string(&mut text)?;
-    let value = Secret::new(text.trim_end_matches(['\r', '\n']));
-    if value.is_empty() {
-        return Err(
-            Exit::BadInput.error("the value on standard input is empty; nothing was stored")
-        );
-    }
+    Environment::load(&session.root, &target.environment)?;
+    // Before the context: it takes over Ctrl-C, which has to end this at once.
+    let value = read_value(session)?;
+    let context = session.context(target)?;
     context.register(&value)?;
     let name = context.parameter(path);
     store(&context, &name, &value)?;
@@ -48,6 +42,23 @@ fn set(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
         context.command_line("stage secrets")
     ));
     Ok(Exit::Done)
+}
+
+/// From a terminal without showing it, else from standard input to its end.
+fn read_value(session: &Session) -> anyhow::Result<Secret> {
+    let text = if stdin().is_terminal() {
+        session.console.remark("type or paste the value, then Enter (it is not shown):");
+        console::Term::stderr().read_secure_line().context("failed to read from the terminal")?
+    } else {
+        let mut text = String::new();
+        stdin().lock().read_to_string(&mut text).context("failed to read standard input")?;
+        text
+    };
+    let value = Secret::new(text.trim_end_matches(['\r', '\n']));
+    if value.is_empty() {
+        return Err(Exit::BadInput.error("the value is empty; nothing was stored"));
+    }
+    Ok(value)
 }
 
 /// What Realtime has stored is encrypted with this one; with another it could not be read any more.
@@ -90,7 +101,8 @@ fn rotate(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit
         String::new()
     };
     session.console.line(&format!(
-        "made {name} anew; {before}run `{}`: until then the old one is in use",
+        "made {name} anew; {before}run `{}` now: the cluster reads it within the hour, but what runs, and the \
+         database, know the old one until then",
         context.command_line("deploy")
     ));
     Ok(Exit::Done)

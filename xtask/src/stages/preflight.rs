@@ -9,7 +9,7 @@ use jiff::Zoned;
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 
 use crate::{
-    addons,
+    account, addons,
     config::{self, Support},
     context::Context,
     exit::Exit,
@@ -170,31 +170,15 @@ fn tools(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
 }
 
 fn identity(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
-    let identity = context.cloud()?.identity()?;
+    let identity = context.identity()?;
     run.note(&format!("{} in {}", identity.arn, context.environment.region));
-    let expected = &context.environment.account_id;
-    if identity.account == *expected {
-        return Ok(Vec::new());
-    }
-    let file = format!("terraform/environments/{}.tfvars", context.environment.name);
-    if expected == config::DOCUMENTATION_ACCOUNT {
-        return Ok(vec![format!(
-            "{file}: `account_id` still is {expected}, the account of AWS's documentation; write your own \
-             (your credentials are for {})",
-            identity.account
-        )]);
-    }
-    Ok(vec![format!(
-        "your AWS credentials are for account {}, but {file} says {expected}; choose the other profile \
-         (AWS_PROFILE) or correct `account_id`",
-        identity.account
-    )])
+    Ok(account::mismatch(&context.environment, identity).into_iter().collect())
 }
 
 fn placeholders(context: &Context, _: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
     // Nobody owns the documentation account: whoever answers with it is a simulator, and there the
     // values that we ship are fine.
-    if context.cloud()?.identity()?.account == config::DOCUMENTATION_ACCOUNT {
+    if context.identity()?.account == config::DOCUMENTATION_ACCOUNT {
         return Ok(Vec::new());
     }
     Ok(context

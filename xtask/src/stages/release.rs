@@ -110,6 +110,8 @@ impl Action<Context> for Test {
     }
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        // `helm test` shows the log of its Pod.
+        context.hide_stored_secrets()?;
         let right = context.helm()?.test(run, RELEASE, NAMESPACE)?;
         anyhow::ensure!(right > 0, "the tests of {RELEASE} looked at nothing");
         Ok(Outcome::Unchanged(format!("{right} answers are right")))

@@ -104,19 +104,6 @@ impl Cloud {
         })
     }
 
-    /// Deletes an empty bucket; false when there was none.
-    ///
-    /// # Errors
-    /// When it is not empty or S3 refuses.
-    pub fn delete_bucket(&self, name: &str) -> Result<bool> {
-        block_on(async {
-            let account = self.account().await?;
-            let call =
-                self.bucket_call("s3:DeleteBucket", Method::DELETE, name, "").owned_by(&account);
-            Ok(self.s3_optional(&call, "NoSuchBucket").await?.is_some())
-        })
-    }
-
     async fn head_bucket(&self, name: &str, account: &str) -> Result<bool> {
         let call = self.bucket_call("s3:HeadBucket", Method::HEAD, name, "").owned_by(account);
         let answer = self.send(&call).await?;

@@ -22,7 +22,7 @@ fn capped(text: &str, limit: usize) -> String {
     let all = blocks(text);
     let note = |left: usize| {
         format!(
-            "_{left} of {} sections left out: the text is longer than a comment may be. All of it is in the run's summary._",
+            "_{left} of {} sections left out: the text is longer than a comment may be. All of it is in the log of the run that wrote this._",
             all.len()
         )
     };

@@ -75,6 +75,15 @@ impl RunRecord {
         Selection { only: self.planned.clone(), ..Selection::default() }
     }
 
+    /// The selection of what a resumed run still has to do.
+    #[must_use]
+    pub fn rest(&self) -> Selection {
+        let finished = self.finished_stages();
+        let is_left = |name: &&String| !finished.contains(&name.as_str());
+        let only = self.planned.iter().filter(is_left).cloned().collect();
+        Selection { only, ..Selection::default() }
+    }
+
     /// Steps that changed the world or began to, and did not end well, with what they leave.
     #[must_use]
     pub fn left_behind(&self) -> Vec<(&str, &StepRecord)> {

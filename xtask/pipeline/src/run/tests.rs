@@ -252,6 +252,8 @@ fn resume_goes_on_where_the_last_run_failed_and_can_be_resumed_in_turn() {
     let first = bench.run(&stages, &selection);
     assert_eq!(first.verdict, Verdict::Failed);
     assert_eq!(bench.done(), ["a/one", "b/two", "b/three"]);
+    let unfinished = bench.journal().resumable("dev", Operation::Deploy).unwrap();
+    assert_eq!(unfinished.rest().only, ["b", "c"]);
 
     let second = bench.resume(&stages);
     assert_eq!(

@@ -8,12 +8,9 @@ use super::sandbox::{Sandbox, files, tell};
 
 /// Looks for every stored secret, in every form.
 pub(super) fn no_secret_leaks(sandbox: &Sandbox, environment: &str) {
-    let redactor = Redactor::new();
     let secrets = secrets(sandbox, environment);
     assert!(secrets.len() >= 15, "{environment} has only {} secrets", secrets.len());
-    for secret in &secrets {
-        redactor.register(secret).unwrap();
-    }
+    let redactor = knowing(&secrets);
     let folder = sandbox.runs().join(environment);
     let mut looked_at = 0;
     for file in files(&folder) {
@@ -29,6 +26,19 @@ pub(super) fn no_secret_leaks(sandbox: &Sandbox, environment: &str) {
         "{} secrets of {environment} are in none of {looked_at} files and not in the state",
         secrets.len()
     ));
+}
+
+/// Whether a text holds a stored secret, in any form.
+pub(super) fn reveals_a_secret(sandbox: &Sandbox, environment: &str, text: &str) -> bool {
+    knowing(&secrets(sandbox, environment)).reveals(text)
+}
+
+fn knowing(secrets: &[Secret]) -> Redactor {
+    let redactor = Redactor::new();
+    for secret in secrets {
+        redactor.register(secret).unwrap();
+    }
+    redactor
 }
 
 fn secrets(sandbox: &Sandbox, environment: &str) -> Vec<Secret> {

@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::sandbox::{Sandbox, events, tell};
+use super::{
+    leaks::reveals_a_secret,
+    sandbox::{Sandbox, events, tell},
+};
 use crate::harness::root;
 
 /// Credentials of another account than the environment's: nothing is touched.
@@ -48,7 +51,7 @@ pub(super) fn a_killed_runner_leaves_no_lock(sandbox: &Sandbox) {
 
 /// An image that does not exist: named, rolled back, code 10, and still answering.
 pub(super) fn a_failed_release_is_rolled_back(sandbox: &Sandbox) {
-    let checkout = broken_checkout();
+    let checkout = changed_checkout("image: {tag: v0.0.0-none}");
     let line = "stage release dev --sandbox";
     let said = sandbox.xtask_in(checkout.path(), line).run();
     assert_eq!(said.code, 10, "{}\n{}", said.out, said.error);
@@ -60,14 +63,38 @@ pub(super) fn a_failed_release_is_rolled_back(sandbox: &Sandbox) {
     tell("a release whose image does not exist is diagnosed and rolled back");
 }
 
-/// The same code with another tag for one image.
-fn broken_checkout() -> tempfile::TempDir {
+/// A container that prints its settings and dies: its last lines are shown, its secrets are not.
+/// The stage runs alone, as in a workflow, so that it never made the secrets itself.
+pub(super) fn a_crash_tells_no_secret(sandbox: &Sandbox) {
+    // Only new Pods have a deadline that they can miss.
+    let checkout = changed_checkout("maxRows: 999");
+    sandbox.must("sandbox fault pod-crash rest");
+    let mut healed = false;
+    let said = sandbox.xtask_in(checkout.path(), "stage release dev --sandbox").follow(|line| {
+        // Shown before it is rolled back, and that needs containers that live.
+        if line.contains("because the fault pod-crash is on") && !healed {
+            sandbox.must("sandbox fault --clear pod-crash rest");
+            healed = true;
+        }
+    });
+    assert_eq!(said.code, 10, "{}\n{}", said.out, said.error);
+    let all = format!("{}{}", said.out, said.error);
+    for part in ["supabase-rest", "PGRST_DB_URI=", "rolled back to revision"] {
+        assert!(all.contains(part), "`{part}` is not said:\n{all}");
+    }
+    assert!(!reveals_a_secret(sandbox, "dev", &all), "a secret is said");
+    sandbox.must("stage smoke dev --sandbox");
+    tell("a container that prints its settings and crashes is diagnosed without its secrets");
+}
+
+/// The same code with another value for PostgREST, and little patience with its rollout.
+fn changed_checkout(value: &str) -> tempfile::TempDir {
     let folder = checkout();
     let overlay = folder.path().join("helm/overlays/dev.yaml");
     let text = fs::read_to_string(&overlay).unwrap();
-    let broken = text.replacen("\nrest:\n", "\nrest:\n  image: {tag: v0.0.0-none}\n", 1);
-    assert_ne!(text, broken, "the overlay has no `rest:`");
-    fs::write(&overlay, format!("{broken}\nrolloutDeadlineSeconds: 15\n")).unwrap();
+    let changed = text.replacen("\nrest:\n", &format!("\nrest:\n  {value}\n"), 1);
+    assert_ne!(text, changed, "the overlay has no `rest:`");
+    fs::write(&overlay, format!("{changed}\nrolloutDeadlineSeconds: 15\n")).unwrap();
     folder
 }
 

@@ -52,6 +52,7 @@ fn life_of_an_environment(sandbox: &Sandbox) {
     drift_is_found_and_taken_back(sandbox);
     mishaps::a_killed_runner_leaves_no_lock(sandbox);
     mishaps::a_failed_release_is_rolled_back(sandbox);
+    mishaps::a_crash_tells_no_secret(sandbox);
 }
 
 fn answers(said: &Said) {

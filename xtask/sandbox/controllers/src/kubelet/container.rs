@@ -159,7 +159,7 @@ impl ContainerWorker<'_> {
             }
         };
         if self.is_to_crash() {
-            return crash(&log);
+            return crash(&env, &log);
         }
         let probed = image.behaviour != Behaviour::Run;
         self.update(|status| {
@@ -191,7 +191,7 @@ impl ContainerWorker<'_> {
         };
         tokio::select! {
             exit = run.run(log) => exit,
-            () = self.until_crash() => crash(log),
+            () = self.until_crash() => crash(env, log),
         }
     }
 
@@ -235,7 +235,7 @@ impl ContainerWorker<'_> {
         let listening = Listening { image, env: &env, words: &words, more: &more };
         tokio::select! {
             exit = self.watch_probes(&listening) => exit,
-            () = self.until_crash() => crash(log),
+            () = self.until_crash() => crash(&env, log),
         }
     }
 
@@ -349,8 +349,13 @@ impl ContainerWorker<'_> {
     }
 }
 
-fn crash(log: &LogWriter) -> Exit {
+/// Like many a program that ends in error, it tells its settings, secrets included: whoever shows a
+/// log has to hide them.
+fn crash(env: &BTreeMap<String, String>, log: &LogWriter) -> Exit {
     let message = "sandbox: this container crashes because the fault pod-crash is on";
+    for (name, value) in env {
+        log.line("stderr", &format!("{name}={value}"));
+    }
     log.line("stderr", message);
     Exit::with(1, Some(message.to_owned()))
 }
