@@ -6,8 +6,13 @@
 //! by hand: drift is reported before, and an upgrade that a stray `kubectl scale` blocks helps
 //! nobody.
 
+mod claim;
 mod digest;
 mod pull;
+mod recovery;
+#[cfg(test)]
+mod tests;
+mod turn;
 
 use std::{
     collections::BTreeMap,
@@ -15,15 +20,23 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
-use xtask_cloud::{Cluster, Finding, HelmRelease};
+use anyhow::Context as _;
+use xtask_cloud::{Cluster, HelmRelease};
 use xtask_pipeline::{Outcome, StepRun};
 use xtask_tools::{Command, Processes};
 
+use self::claim::{Claim, Work};
+pub(crate) use self::turn::time_for;
 use crate::{context::Context, exit::Exit, terraform::Infrastructure};
 
 /// Carries the digest of a release's inputs on the release itself.
 const DIGEST_LABEL: &str = "xtask-inputs";
+
+/// Carries a mark of the one helm that made the revision.
+const MARK_LABEL: &str = "xtask-mark";
+
+/// How long a removal may take.
+const UNINSTALL_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// Where a chart comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +62,32 @@ pub(crate) struct Install {
     pub(crate) timeout: Duration,
 }
 
+/// What became of an [`Install`].
+#[derive(Debug, Clone)]
+pub(crate) struct Installed {
+    pub(crate) revision: u32,
+    /// Nothing when the release had these inputs already.
+    pub(crate) made: Option<Made>,
+}
+
+/// A revision that this run made.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    install: Install,
+    /// The newest revision before it that worked.
+    replaced: Option<u32>,
+}
+
+impl From<Installed> for Outcome {
+    fn from(installed: Installed) -> Self {
+        let revision = installed.revision;
+        match installed.made {
+            Some(_) => Self::Changed(format!("revision {revision}")),
+            None => Self::Unchanged(format!("revision {revision} has these inputs")),
+        }
+    }
+}
+
 /// The Helm binary with its surroundings.
 #[derive(Debug, Clone)]
 pub(crate) struct Helm {
@@ -60,42 +99,52 @@ pub(crate) struct Helm {
 }
 
 impl Helm {
-    /// Installs or upgrades and waits; rolls back on failure.
+    /// Installs or upgrades and waits; diagnoses and rolls back on failure.
     pub(crate) fn install(
         &self,
         context: &Context,
         run: &StepRun<'_>,
         infrastructure: &Infrastructure,
         install: &Install,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<Installed> {
         let cluster = context.cluster(infrastructure)?;
         if context.cluster_context.is_none() {
             // The stage that wrote it may have run on another machine.
             context.write_kubeconfig(infrastructure)?;
         }
+        self.install_into(&cluster, run, install)
+    }
+
+    fn install_into(
+        &self,
+        cluster: &Cluster,
+        run: &StepRun<'_>,
+        install: &Install,
+    ) -> anyhow::Result<Installed> {
         let digest = digest::of(install)?;
-        let before = find(&cluster, install)?;
-        if let Some(release) = &before
-            && release.status == "deployed"
-            && release.labels.get(DIGEST_LABEL) == Some(&digest)
-        {
-            return Ok(Outcome::Unchanged(format!(
-                "revision {} has these inputs",
-                release.revision
-            )));
+        if let Some(revision) = unchanged(find(cluster, install)?.as_ref(), &digest) {
+            return Ok(Installed { revision, made: None });
         }
         let chart = self.chart(run, &install.chart)?;
-        self.recover(run, install, before.as_ref())?;
-        let deployed = match before {
-            Some(_) => self.last_deployed(install)?,
+        let claim = self.our_turn(run, cluster, install)?;
+        if let Some(release) = find(cluster, install)?.filter(turn::is_unfinished) {
+            self.recover(run, cluster, install, &claim, &release)?;
+        }
+        // What was there may be gone, and what is there now may be all that is wanted.
+        let before = find(cluster, install)?;
+        if let Some(revision) = unchanged(before.as_ref(), &digest) {
+            return Ok(Installed { revision, made: None });
+        }
+        let replaced = match before {
+            Some(_) => self.newest_that_worked(install)?,
             None => None,
         };
-        match self.upgrade(run, install, &chart, &digest) {
+        match self.upgrade(run, install, &claim, &chart, &digest) {
             Ok(()) => {
-                let revision = find(&cluster, install)?.map_or(1, |release| release.revision);
-                Ok(Outcome::Changed(format!("revision {revision}")))
+                let revision = find(cluster, install)?.map_or(1, |release| release.revision);
+                Ok(Installed { revision, made: Some(Made { install: install.clone(), replaced }) })
             }
-            Err(error) => Err(self.give_back(run, install, &cluster, deployed, error)),
+            Err(error) => Err(self.give_back(run, cluster, install, &claim, replaced, error)),
         }
     }
 
@@ -103,11 +152,14 @@ impl Helm {
         &self,
         run: &StepRun<'_>,
         install: &Install,
+        claim: &Claim,
         chart: &Path,
         digest: &str,
     ) -> anyhow::Result<()> {
+        let mark = new_mark()?;
         let command = self
             .command(&format!("install {}", install.release), run, install)
+            .deadline(run.deadline)
             .args(["upgrade", "--install", &install.release])
             .arg(display(chart))
             .args(["--namespace", &install.namespace, "--create-namespace", "--reset-values"])
@@ -119,108 +171,12 @@ impl Helm {
                 "--history-max",
                 "10",
             ])
-            .args(["--labels", &format!("{DIGEST_LABEL}={digest}")])
-            .args(files(&install.values));
-        command.run(&mut |line| run.progress(line.text)).map(drop)
-    }
-
-    /// A run that was killed leaves a release pending; Helm refuses to touch it until it is ended.
-    fn recover(
-        &self,
-        run: &StepRun<'_>,
-        install: &Install,
-        before: Option<&HelmRelease>,
-    ) -> anyhow::Result<()> {
-        let Some(release) = before.filter(|release| release.status.starts_with("pending")) else {
-            return Ok(());
-        };
-        let Install { release: name, namespace, .. } = install;
-        match self.last_deployed(install)? {
-            Some(revision) => {
-                run.note(&format!(
-                    "{name} was left {}: rolling back to revision {revision} first",
-                    release.status
-                ));
-                self.rollback(run, install, revision)
-            }
-            None => {
-                run.note(&format!(
-                    "{name} was left {} and never worked: removing it first",
-                    release.status
-                ));
-                let command =
-                    self.command("remove a release that never worked", run, install).args([
-                        "uninstall",
-                        name,
-                        "--namespace",
-                        namespace,
-                        "--wait",
-                        "--timeout",
-                        "5m",
-                    ]);
-                command.run(&mut |line| run.progress(line.text)).map(drop)
-            }
-        }
-    }
-
-    /// Says what went wrong, then goes back to the last revision that worked.
-    fn give_back(
-        &self,
-        run: &StepRun<'_>,
-        install: &Install,
-        cluster: &Cluster,
-        deployed: Option<u32>,
-        error: anyhow::Error,
-    ) -> anyhow::Error {
-        for finding in cluster.diagnose(&install.namespace, &install.release).unwrap_or_default() {
-            run.note(&described(&finding));
-        }
-        let after = match deployed {
-            None => format!(
-                "the release stays as it failed, to be looked at: kubectl -n {} get pods,events",
-                install.namespace
-            ),
-            Some(revision) => match self.rollback(run, install, revision) {
-                Ok(()) => format!("rolled back to revision {revision}, which worked"),
-                Err(rollback) => {
-                    format!("the roll-back to revision {revision} failed, too: {rollback:#}")
-                }
-            },
-        };
-        Exit::StageFailed.error(format!("{error:#}; {after}"))
-    }
-
-    /// The newest revision that ever worked.
-    fn last_deployed(&self, install: &Install) -> anyhow::Result<Option<u32>> {
-        let history: Vec<Revision> = self
-            .base("read the release's history")
-            .args([
-                "history",
-                &install.release,
-                "--namespace",
-                &install.namespace,
-                "--output",
-                "json",
-            ])
-            .json()?;
-        let worked =
-            |revision: &&Revision| matches!(revision.status.as_str(), "deployed" | "superseded");
-        Ok(history.iter().filter(worked).map(|revision| revision.revision).max())
-    }
-
-    fn rollback(&self, run: &StepRun<'_>, install: &Install, revision: u32) -> anyhow::Result<()> {
-        let command = self
-            .command("roll back", run, install)
-            .args([
-                "rollback",
-                &install.release,
-                &revision.to_string(),
-                "--namespace",
-                &install.namespace,
-            ])
-            .args(["--wait", "--timeout", &seconds(install.timeout), "--force-conflicts"])
-            .despite_interrupt();
-        command.run(&mut |line| run.progress(line.text)).map(drop)
+            .args(["--labels", &format!("{DIGEST_LABEL}={digest},{MARK_LABEL}={mark}")])
+            .args(files(&install.values))
+            .holding(claim.file());
+        claim.begin(&Work::Upgrade { mark })?;
+        command.run(&mut |line| run.progress(line.text))?;
+        claim.clear()
     }
 
     /// Uninstalls and waits; false when there was no such release.
@@ -230,25 +186,22 @@ impl Helm {
         release: &str,
         namespace: &str,
     ) -> anyhow::Result<bool> {
+        let claim = self.claim(namespace, release)?;
+        self.wait_for_claim(run, &claim, release)?;
         let mut absent = false;
         let command = self
             .base(&format!("uninstall {release}"))
             .deadline(run.deadline)
             .log_to(self.logs.join(format!("{}.{}.log", run.stage, run.step)))
-            .args([
-                "uninstall",
-                release,
-                "--namespace",
-                namespace,
-                "--ignore-not-found",
-                "--wait",
-                "--timeout",
-                "10m",
-            ]);
+            .args(["uninstall", release, "--namespace", namespace, "--ignore-not-found"])
+            .args(["--wait", "--timeout", &seconds(UNINSTALL_TIME)])
+            .holding(claim.file());
+        claim.begin(&Work::Uninstall)?;
         command.run(&mut |line| {
             absent |= line.text.contains("not found");
             run.progress(line.text);
         })?;
+        claim.clear()?;
         Ok(!absent)
     }
 
@@ -294,9 +247,7 @@ impl Helm {
     }
 
     fn command(&self, purpose: &str, run: &StepRun<'_>, install: &Install) -> Command {
-        self.base(purpose)
-            .deadline(run.deadline)
-            .log_to(self.logs.join(format!("{}.{}.log", run.stage, install.release)))
+        self.base(purpose).log_to(self.logs.join(format!("{}.{}.log", run.stage, install.release)))
     }
 
     fn base(&self, purpose: &str) -> Command {
@@ -304,11 +255,17 @@ impl Helm {
     }
 }
 
-/// A line of `helm history --output json`.
-#[derive(Deserialize)]
-struct Revision {
-    revision: u32,
-    status: String,
+/// The revision that has these inputs and works.
+fn unchanged(release: Option<&HelmRelease>, digest: &str) -> Option<u32> {
+    let release = release.filter(|release| release.status == "deployed")?;
+    let is_same = release.labels.get(DIGEST_LABEL).is_some_and(|label| label == digest);
+    is_same.then_some(release.revision)
+}
+
+fn new_mark() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).context("failed to get random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn find(cluster: &Cluster, install: &Install) -> anyhow::Result<Option<HelmRelease>> {
@@ -325,20 +282,6 @@ impl Chart {
             }
         }
     }
-}
-
-/// One finding in one paragraph: what, why, the events and the last lines of the log.
-fn described(finding: &Finding) -> String {
-    let mut place = finding.workload.clone();
-    for part in [&finding.pod, &finding.container].into_iter().flatten() {
-        place = format!("{place} › {part}");
-    }
-    let mut text = format!("{place}: {}", finding.reason);
-    for line in finding.events.iter().chain(&finding.log_tail) {
-        text.push_str("\n    ");
-        text.push_str(line);
-    }
-    text
 }
 
 fn files(values: &[PathBuf]) -> impl Iterator<Item = String> + '_ {

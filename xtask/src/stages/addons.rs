@@ -8,9 +8,12 @@ use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Und
 use crate::{
     addons::{Addon, table},
     context::Context,
-    helm::Install,
+    helm::{self, Install},
     terraform::Infrastructure,
 };
+
+/// How long Helm waits for one add-on to work.
+const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// See the module.
 pub(super) struct Addons;
@@ -37,7 +40,8 @@ impl Stage<Context> for Addons {
     }
 
     fn deadline(&self) -> Duration {
-        Duration::from_secs(20 * 60)
+        // The rest is what the other add-ons take.
+        helm::time_for(TIMEOUT) + Duration::from_secs(9 * 60)
     }
 
     fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
@@ -94,7 +98,7 @@ impl Action<Context> for InstallAddon {
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let infrastructure = run.output::<Infrastructure>()?;
         let install = self.install(context, &infrastructure)?;
-        context.helm()?.install(context, run, &infrastructure, &install)
+        Ok(context.helm()?.install(context, run, &infrastructure, &install)?.into())
     }
 }
 
@@ -111,7 +115,7 @@ impl InstallAddon {
             namespace: addon.namespace.clone(),
             chart: addon.source(&context.platform),
             values: vec![context.root.join("helm/addons").join(&addon.values_file), generated],
-            timeout: Duration::from_secs(10 * 60),
+            timeout: TIMEOUT,
         })
     }
 }

@@ -11,12 +11,15 @@ use xtask_pipeline::{Action, Effect, Outcome, Output, Preview, Stage, Step, Step
 use crate::{
     authorities,
     context::{Context, NAMESPACE, waiting},
-    helm::{Chart, Install},
+    helm::{self, Chart, Install},
     secrets,
     terraform::Infrastructure,
 };
 
 const RELEASE: &str = "supabase-database";
+
+/// How long Helm waits for the release to work.
+const TIMEOUT: Duration = Duration::from_secs(8 * 60);
 
 /// What the bootstrap found out about the server; the Job writes it as its termination message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +73,8 @@ impl Stage<Context> for DatabaseStage {
     }
 
     fn deadline(&self) -> Duration {
-        Duration::from_secs(15 * 60)
+        // The rest is what the report takes.
+        helm::time_for(TIMEOUT) + Duration::from_secs(5 * 60)
     }
 
     fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
@@ -129,9 +133,9 @@ impl Action<Context> for Bootstrap {
             namespace: NAMESPACE.to_owned(),
             chart: Chart::Local(context.root.join("helm/database")),
             values: vec![values],
-            timeout: Duration::from_secs(8 * 60),
+            timeout: TIMEOUT,
         };
-        context.helm()?.install(context, run, &infrastructure, &install)
+        Ok(context.helm()?.install(context, run, &infrastructure, &install)?.into())
     }
 }
 

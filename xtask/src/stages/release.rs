@@ -1,6 +1,10 @@
 //! Our Helm release of Supabase: base, overlay, and what the other stages found out.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use xtask_cloud::{Cluster, Kind, Target, kinds};
@@ -10,11 +14,14 @@ use super::{Database, database::only};
 use crate::{
     authorities,
     context::{Context, NAMESPACE, waiting},
-    helm::{Chart, Install},
+    helm::{self, Chart, Install, Made},
     terraform::Infrastructure,
 };
 
 const RELEASE: &str = "supabase";
+
+/// How long Helm waits for the release to work.
+const TIMEOUT: Duration = Duration::from_secs(12 * 60);
 
 /// See the module.
 pub(super) struct Release;
@@ -41,21 +48,28 @@ impl Stage<Context> for Release {
     }
 
     fn deadline(&self) -> Duration {
-        Duration::from_secs(30 * 60)
+        // The rest is what the tests take.
+        helm::time_for(TIMEOUT) + Duration::from_secs(10 * 60)
     }
 
     fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
         let overlay = context.environment.overlay.shown().to_owned();
+        let made = Arc::new(OnceLock::new());
         Ok(vec![
             Step::new(
                 "upgrade",
                 "install or upgrade the release",
                 Effect::Write,
-                Upgrade { overlay },
+                Upgrade { overlay, made: Arc::clone(&made) },
             )
             .leaves("the revision before this one: a failed upgrade is rolled back"),
-            Step::new("test", "ask the gateway from inside of the cluster", Effect::Write, Test)
-                .leaves("the release as it was installed, and the test's Pod with its log"),
+            Step::new(
+                "test",
+                "ask the gateway from inside of the cluster",
+                Effect::Write,
+                Test { made },
+            )
+            .leaves("the test's Pod with its log; a revision that this run made is rolled back"),
         ])
     }
 
@@ -75,6 +89,8 @@ impl Stage<Context> for Release {
 
 struct Upgrade {
     overlay: String,
+    /// For the test: what to roll back when it fails.
+    made: Arc<OnceLock<Made>>,
 }
 
 impl Action<Context> for Upgrade {
@@ -98,11 +114,18 @@ impl Action<Context> for Upgrade {
         let mut values = facts.values()?;
         values["secretVersions"] = json!(context.secret_versions()?);
         let install = chart(context, &values)?;
-        context.helm()?.install(context, run, &infrastructure, &install)
+        let installed = context.helm()?.install(context, run, &infrastructure, &install)?;
+        if let Some(made) = &installed.made {
+            // A step runs once.
+            let _ = self.made.set(made.clone());
+        }
+        Ok(installed.into())
     }
 }
 
-struct Test;
+struct Test {
+    made: Arc<OnceLock<Made>>,
+}
 
 impl Action<Context> for Test {
     fn preview(&self) -> Preview {
@@ -112,7 +135,11 @@ impl Action<Context> for Test {
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         // `helm test` shows the log of its Pod.
         context.hide_stored_secrets()?;
-        let right = context.helm()?.test(run, RELEASE, NAMESPACE)?;
+        let helm = context.helm()?;
+        let cluster = context.cluster(&run.output::<Infrastructure>()?)?;
+        let right = helm
+            .test(run, RELEASE, NAMESPACE)
+            .map_err(|error| helm.reject(run, &cluster, self.made.get(), error))?;
         anyhow::ensure!(right > 0, "the tests of {RELEASE} looked at nothing");
         Ok(Outcome::Unchanged(format!("{right} answers are right")))
     }
@@ -130,7 +157,7 @@ pub(crate) fn chart(context: &Context, generated: &Value) -> anyhow::Result<Inst
             context.environment.overlay_file.clone(),
             context.generated_values(RELEASE, generated)?,
         ],
-        timeout: Duration::from_secs(12 * 60),
+        timeout: TIMEOUT,
     })
 }
 

@@ -13,12 +13,15 @@ use xtask_tools::Secret;
 use crate::{
     context::{Context, NAMESPACE, waiting},
     exit::Exit,
-    helm::{Chart, Install},
+    helm::{self, Chart, Install},
     secrets::{self, JWT_SECRET, SecretSpec, Source},
     terraform::Infrastructure,
 };
 
 const RELEASE: &str = "supabase-secrets";
+
+/// How long Helm waits for the release to work.
+const TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// See the module.
 pub(super) struct Secrets;
@@ -45,7 +48,8 @@ impl Stage<Context> for Secrets {
     }
 
     fn deadline(&self) -> Duration {
-        Duration::from_secs(10 * 60)
+        // The rest is what the synchronisation takes.
+        helm::time_for(TIMEOUT) + Duration::from_secs(5 * 60)
     }
 
     fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
@@ -213,9 +217,9 @@ impl Action<Context> for InstallStore {
             namespace: NAMESPACE.to_owned(),
             chart: Chart::Local(context.root.join("helm/secrets")),
             values: vec![values],
-            timeout: Duration::from_secs(5 * 60),
+            timeout: TIMEOUT,
         };
-        context.helm()?.install(context, run, &infrastructure, &install)
+        Ok(context.helm()?.install(context, run, &infrastructure, &install)?.into())
     }
 }
 

@@ -11,10 +11,11 @@ use anyhow::{Context, Result};
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, header::AUTHORIZATION};
 use kube::{
-    Api, Client, Config,
+    Api, Client, Config, Resource,
     api::{ApiResource, DynamicObject},
     client::{Body, ClientBuilder},
     config::{KubeConfigOptions, Kubeconfig},
+    core::DynamicResourceScope,
 };
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -119,6 +120,13 @@ impl Cluster {
     }
 
     pub(super) fn api(&self, kind: &Kind, namespace: Option<&str>) -> Api<DynamicObject> {
+        self.api_for(kind, namespace)
+    }
+
+    pub(super) fn api_for<K>(&self, kind: &Kind, namespace: Option<&str>) -> Api<K>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+    {
         let resource = resource(kind);
         match namespace.filter(|_| kind.namespaced) {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),

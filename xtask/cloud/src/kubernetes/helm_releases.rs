@@ -3,17 +3,22 @@
 
 use std::{
     collections::BTreeMap,
+    ops::ControlFlow,
     time::{Duration, SystemTime},
 };
 
 use anyhow::Result;
-use kube::{
-    ResourceExt,
-    api::{DynamicObject, PartialObjectMeta},
-};
+use kube::core::ObjectMeta;
 use serde::Serialize;
 
-use super::{Cluster, connect::ask, error, kinds, objects::selecting};
+use super::{
+    Cluster,
+    connect::ask,
+    error, kinds,
+    objects::selecting,
+    watch::{Objects, Verdict, until},
+};
+use crate::{Wait, runtime::wait_for};
 
 /// The latest revision of a Helm release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,7 +48,37 @@ impl Cluster {
                         failure,
                     )
                 })?;
-            Ok(latest(found.items.iter().filter_map(|secret| revision(namespace, secret))))
+            let secrets = found.items.iter();
+            Ok(latest(secrets.filter_map(|secret| revision(namespace, &secret.metadata))))
+        })
+    }
+
+    /// Follows the latest revision of a release until `question` breaks off with the answer; it goes
+    /// on with what is waited for, in a few words. It is asked after every change and every second.
+    ///
+    /// # Errors
+    /// The question's own; when the deadline passes or the person asks to stop.
+    pub fn wait_helm_release<T>(
+        &self,
+        namespace: &str,
+        name: &str,
+        wait: &Wait<'_>,
+        mut question: impl FnMut(Option<&HelmRelease>) -> Result<ControlFlow<T, String>>,
+    ) -> Result<T> {
+        let awaited = format!("Helm to be done with release `{namespace}/{name}`");
+        wait_for(wait, &awaited, async |seen| {
+            let labels = format!("owner=helm,name={name}");
+            let source = self.metadata_source(&kinds::SECRET, Some(namespace), &labels);
+            until(seen, vec![source], async |lists| {
+                let secrets = lists.iter().flat_map(Objects::values);
+                let found =
+                    latest(secrets.filter_map(|secret| revision(namespace, &secret.metadata)));
+                Ok(match question(found.first())? {
+                    ControlFlow::Break(answer) => Verdict::Done(answer),
+                    ControlFlow::Continue(what) => Verdict::Waiting(what),
+                })
+            })
+            .await
         })
     }
 }
@@ -61,8 +96,8 @@ fn latest(revisions: impl Iterator<Item = HelmRelease>) -> Vec<HelmRelease> {
     releases.into_values().collect()
 }
 
-fn revision(namespace: &str, secret: &PartialObjectMeta<DynamicObject>) -> Option<HelmRelease> {
-    let labels = secret.labels().clone();
+fn revision(namespace: &str, secret: &ObjectMeta) -> Option<HelmRelease> {
+    let labels = secret.labels.clone()?;
     let seconds = labels.get("modifiedAt").or_else(|| labels.get("createdAt"));
     let modified = seconds.and_then(|seconds| seconds.parse().ok());
     Some(HelmRelease {
@@ -83,14 +118,10 @@ mod tests {
 
     #[test]
     fn the_latest_revision_counts_by_number() {
-        let secret = |version: &str, status: &str| -> PartialObjectMeta<DynamicObject> {
+        let secret = |version: &str, status: &str| -> ObjectMeta {
             serde_json::from_value(json!({
-                "apiVersion": "meta.k8s.io/v1",
-                "kind": "PartialObjectMetadata",
-                "metadata": {
-                    "name": format!("sh.helm.release.v1.supabase.v{version}"),
-                    "labels": { "name": "supabase", "owner": "helm", "version": version, "status": status, "modifiedAt": "1800000000" },
-                },
+                "name": format!("sh.helm.release.v1.supabase.v{version}"),
+                "labels": { "name": "supabase", "owner": "helm", "version": version, "status": status, "modifiedAt": "1800000000" },
             }))
             .unwrap()
         };

@@ -8,12 +8,12 @@ use std::{
 use anyhow::{Result, bail};
 use backon::ExponentialBuilder;
 use futures::{
-    StreamExt,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use kube::{
     Api,
-    api::DynamicObject,
+    api::{DynamicObject, PartialObjectMeta},
     runtime::{WatchStreamExt, watcher},
 };
 use tokio::time::{MissedTickBehavior, interval};
@@ -25,8 +25,14 @@ use crate::runtime::Seen;
 pub(super) struct Source {
     /// For errors: "Deployments of `supabase`".
     what: String,
-    api: Api<DynamicObject>,
+    subject: Subject,
     config: watcher::Config,
+}
+
+enum Subject {
+    Whole(Api<DynamicObject>),
+    /// The objects' content stays with the server.
+    Metadata(Api<PartialObjectMeta<DynamicObject>>),
 }
 
 /// The objects of one source by name.
@@ -60,7 +66,18 @@ impl Cluster {
         if !labels.is_empty() {
             config = config.labels(labels);
         }
-        Source { what, api: self.api(kind, namespace), config }
+        Source { what, subject: Subject::Whole(self.api(kind, namespace)), config }
+    }
+
+    /// The same without the objects' content: for Secrets, which are nobody's business here.
+    pub(super) fn metadata_source(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Source {
+        let subject = Subject::Metadata(self.api_for(kind, namespace));
+        Source { subject, ..self.source(kind, namespace, labels) }
     }
 
     pub(super) fn source_of(&self, target: &Target) -> Source {
@@ -69,7 +86,7 @@ impl Cluster {
             .fields(&format!("metadata.name={}", target.name));
         Source {
             what: target.to_string(),
-            api: self.api(&target.kind, target.namespace.as_deref()),
+            subject: Subject::Whole(self.api(&target.kind, target.namespace.as_deref())),
             config,
         }
     }
@@ -139,10 +156,35 @@ fn follow((index, source): (usize, Source)) -> BoxStream<'static, Change> {
         .with_max_delay(Duration::from_secs(3))
         .with_jitter()
         .without_max_times();
-    watcher(source.api, source.config)
-        .backoff(watcher::ExponentialBackoff::from(patience))
-        .map(move |event| (index, event))
-        .boxed()
+    let patience = watcher::ExponentialBackoff::from(patience);
+    match source.subject {
+        Subject::Whole(api) => {
+            watcher(api, source.config).backoff(patience).map(move |event| (index, event)).boxed()
+        }
+        Subject::Metadata(api) => watcher(api, source.config)
+            .map_ok(without_content)
+            .backoff(patience)
+            .map(move |event| (index, event))
+            .boxed(),
+    }
+}
+
+fn without_content(
+    event: watcher::Event<PartialObjectMeta<DynamicObject>>,
+) -> watcher::Event<DynamicObject> {
+    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    let object = |partial: PartialObjectMeta<DynamicObject>| DynamicObject {
+        types: None,
+        metadata: partial.metadata,
+        data: serde_json::Value::Null,
+    };
+    match event {
+        Init => Init,
+        InitDone => InitDone,
+        InitApply(partial) => InitApply(object(partial)),
+        Apply(partial) => Apply(object(partial)),
+        Delete(partial) => Delete(object(partial)),
+    }
 }
 
 /// The objects of a source, and those of a list that is still being read.

@@ -5,7 +5,9 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     fmt,
+    fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -36,6 +38,7 @@ pub struct Command {
     pub(super) purpose: Option<String>,
     pub(super) log: Option<PathBuf>,
     pub(super) input: Option<Vec<u8>>,
+    pub(super) held: Option<Arc<File>>,
     pub(super) good_codes: Vec<i32>,
     pub(super) limit: Limit,
     pub(super) grace: Duration,
@@ -68,6 +71,7 @@ impl Command {
             purpose: None,
             log: None,
             input: None,
+            held: None,
             good_codes: vec![0],
             limit: Limit::None,
             grace: GRACE,
@@ -180,6 +184,14 @@ impl Command {
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
+        self
+    }
+
+    /// Hands the child an open file as its standard input, to hold rather than to read: a lock on
+    /// it then lasts as long as this process or the child, whichever ends later.
+    #[must_use]
+    pub fn holding(mut self, file: &Arc<File>) -> Self {
+        self.held = Some(Arc::clone(file));
         self
     }
 

@@ -154,9 +154,10 @@ fn expression(command: &Command, tails: &[Tail; 2]) -> io::Result<duct::Expressi
         .unchecked()
         .stdout_file(tails[0].writer()?)
         .stderr_file(tails[1].writer()?);
-    expression = match &command.input {
-        Some(input) => expression.stdin_bytes(input.clone()),
-        None => expression.stdin_null(),
+    expression = match (&command.input, &command.held) {
+        (Some(input), _) => expression.stdin_bytes(input.clone()),
+        (None, Some(file)) => expression.stdin_file(file.try_clone()?),
+        (None, None) => expression.stdin_null(),
     };
     let command = command.clone();
     Ok(expression.before_spawn(move |child| {

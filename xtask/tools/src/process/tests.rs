@@ -54,6 +54,15 @@ fn a_failure_is_one_sentence_with_purpose_line_reason_and_log() {
 }
 
 #[test]
+fn a_child_holds_the_file_that_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let file = std::sync::Arc::new(fs::File::create(&path).unwrap());
+    shell(&Processes::default(), "echo held >&0").holding(&file).run_quietly().unwrap();
+    assert_eq!(fs::read_to_string(path).unwrap(), "held\n");
+}
+
+#[test]
 fn a_missing_program_is_named() {
     let failure = failure(Processes::default().command("no-such-program").arg("x").run_quietly());
     assert_eq!(failure.cause, Cause::NotFound);
