@@ -7,6 +7,7 @@
 //! nobody.
 
 mod claim;
+mod decisions;
 mod digest;
 mod pull;
 mod recovery;
@@ -25,8 +26,11 @@ use xtask_cloud::{Cluster, HelmRelease};
 use xtask_pipeline::{Outcome, StepRun};
 use xtask_tools::{Command, Processes};
 
-use self::claim::{Claim, Work};
 pub(crate) use self::turn::time_for;
+use self::{
+    claim::{Claim, Work},
+    decisions::Worked,
+};
 use crate::{context::Context, exit::Exit, terraform::Infrastructure};
 
 /// Carries the digest of a release's inputs on the release itself.
@@ -75,7 +79,7 @@ pub(crate) struct Installed {
 pub(crate) struct Made {
     install: Install,
     /// The newest revision before it that worked.
-    replaced: Option<u32>,
+    replaced: Option<Worked>,
 }
 
 impl From<Installed> for Outcome {

@@ -7,7 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use xtask_cloud::{Cluster, Finding, HelmRelease};
 use xtask_pipeline::StepRun;
 use xtask_tools::CommandFailure;
@@ -15,105 +14,15 @@ use xtask_tools::CommandFailure;
 use super::{
     Helm, Install, Made, UNINSTALL_TIME,
     claim::{Claim, Work},
+    decisions::{
+        After, Revision, Status, Verdict, Way, Worked, after, newest_that_worked, verdict, way,
+    },
     find, seconds,
 };
 use crate::exit::Exit;
 
 /// What Helm may take beyond its own `--timeout`.
 const MARGIN: Duration = Duration::from_secs(60);
-
-/// A line of `helm history --output json`.
-#[derive(Debug, Deserialize)]
-struct Revision {
-    revision: u32,
-    status: String,
-}
-
-/// How a release that was left in the middle is ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    RollBack(u32),
-    /// It never worked.
-    Remove,
-    /// Its removal was begun.
-    FinishRemoval,
-}
-
-/// Nothing for a release that Helm upgrades as it is.
-fn way(status: &str, worked: Option<u32>) -> Option<Way> {
-    match (status, worked) {
-        ("uninstalling", _) => Some(Way::FinishRemoval),
-        (pending, Some(revision)) if pending.starts_with("pending") => {
-            Some(Way::RollBack(revision))
-        }
-        (pending, None) if pending.starts_with("pending") => Some(Way::Remove),
-        _ => None,
-    }
-}
-
-/// The newest revision that ever worked. What stands before a removal is gone.
-fn newest_that_worked(history: &[Revision]) -> Option<u32> {
-    let is_removed = |revision: &Revision| revision.status.starts_with("uninstall");
-    if history.iter().max_by_key(|revision| revision.revision).is_some_and(is_removed) {
-        return None;
-    }
-    let worked =
-        |revision: &&Revision| matches!(revision.status.as_str(), "deployed" | "superseded");
-    history.iter().filter(worked).map(|revision| revision.revision).max()
-}
-
-/// What becomes of a release after its upgrade failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum After {
-    /// It was not touched.
-    Untouched,
-    /// The person wants to stop, not to wait for a roll-back: the next run goes on from here.
-    LeftForNextRun,
-    RollBack(u32),
-    /// There is nothing to go back to.
-    LeftAsItFailed,
-}
-
-fn after(failure: Option<&CommandFailure>, worked: Option<u32>) -> After {
-    use xtask_tools::Cause;
-    match (failure.map(|failure| &failure.cause), worked) {
-        (
-            Some(
-                Cause::Interrupted { started: false, .. }
-                | Cause::NotFound
-                | Cause::NotStarted(_)
-                | Cause::SecretArgument(_),
-            ),
-            _,
-        ) => After::Untouched,
-        (Some(Cause::Interrupted { .. }), _) => After::LeftForNextRun,
-        (_, Some(revision)) => After::RollBack(revision),
-        (_, None) => After::LeftAsItFailed,
-    }
-}
-
-/// What becomes of a release whose tests failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    RollBack(u32),
-    Leave(&'static str),
-}
-
-/// `found` says whether the tests themselves found something wrong: a test that could not be run
-/// says nothing about the release.
-fn verdict(found: bool, stopped: bool, made: Option<&Made>) -> Verdict {
-    match made {
-        _ if !found => {
-            Verdict::Leave("the tests did not get as far as to find something wrong with it")
-        }
-        _ if stopped => Verdict::Leave("a stop was asked for"),
-        None => Verdict::Leave("this run did not change it"),
-        Some(Made { replaced: None, .. }) => {
-            Verdict::Leave("there is no earlier revision that worked")
-        }
-        Some(Made { replaced: Some(revision), .. }) => Verdict::RollBack(*revision),
-    }
-}
 
 impl Helm {
     /// Ends what a killed run left in the middle: Helm refuses to touch it until that is done.
@@ -126,7 +35,8 @@ impl Helm {
         release: &HelmRelease,
     ) -> anyhow::Result<()> {
         let HelmRelease { name, status, revision, .. } = release;
-        let Some(way) = way(status, self.newest_that_worked(install)?) else { return Ok(()) };
+        let worked = self.newest_that_worked(install)?.map(|worked| worked.revision);
+        let Some(way) = way(status, worked) else { return Ok(()) };
         if way != Way::FinishRemoval {
             self.diagnose(run, cluster, install);
         }
@@ -153,9 +63,10 @@ impl Helm {
         cluster: &Cluster,
         install: &Install,
         claim: &Claim,
-        worked: Option<u32>,
+        worked: Option<Worked>,
         error: anyhow::Error,
     ) -> anyhow::Error {
+        let worked = worked.map(|worked| worked.revision);
         let after = match after(error.downcast_ref::<CommandFailure>(), worked) {
             After::Untouched => return error,
             After::LeftForNextRun => {
@@ -237,13 +148,25 @@ impl Helm {
         }
     }
 
-    pub(super) fn newest_that_worked(&self, install: &Install) -> anyhow::Result<Option<u32>> {
+    pub(super) fn newest_that_worked(&self, install: &Install) -> anyhow::Result<Option<Worked>> {
         let Install { release, namespace, .. } = install;
-        let history: Vec<Revision> = self
-            .base("read the release's history")
-            .args(["history", release, "--namespace", namespace, "--output", "json"])
-            .json()?;
-        Ok(newest_that_worked(&history))
+        let asked = |verb: &str| {
+            self.base("read the release's history").args([
+                verb,
+                release,
+                "--namespace",
+                namespace,
+                "--output",
+                "json",
+            ])
+        };
+        let mut history: Vec<Revision> = asked("history").json()?;
+        history.sort_by_key(|revision| revision.revision);
+        newest_that_worked(&history, |revision| {
+            let status: Status =
+                asked("status").args(["--revision", &revision.to_string()]).json()?;
+            Ok(status.tests_failed())
+        })
     }
 
     fn roll_back(
@@ -293,83 +216,4 @@ fn described(finding: &Finding) -> String {
         text.push_str(line);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use xtask_tools::Cause;
-
-    use super::{super::Chart, *};
-
-    fn history(statuses: &[&str]) -> Vec<Revision> {
-        let revision =
-            |(revision, status): (u32, &&str)| Revision { revision, status: (*status).to_owned() };
-        (1..).zip(statuses).map(revision).collect()
-    }
-
-    #[test]
-    fn a_release_in_the_middle_is_ended_first_and_no_other_one() {
-        assert_eq!(way("pending-upgrade", Some(3)), Some(Way::RollBack(3)));
-        assert_eq!(way("pending-rollback", Some(3)), Some(Way::RollBack(3)));
-        assert_eq!(way("pending-install", None), Some(Way::Remove));
-        // A roll-back to what stood before a removal would fail, and bring back half of it.
-        assert_eq!(way("uninstalling", Some(3)), Some(Way::FinishRemoval));
-        for finished in ["deployed", "failed", "superseded", "uninstalled"] {
-            assert_eq!(way(finished, Some(3)), None);
-        }
-    }
-
-    #[test]
-    fn the_newest_revision_that_worked_is_the_one_to_go_back_to() {
-        let worked = |statuses: &[&str]| newest_that_worked(&history(statuses));
-        assert_eq!(worked(&["superseded", "deployed", "failed"]), Some(2));
-        assert_eq!(worked(&["superseded", "pending-upgrade"]), Some(1));
-        assert_eq!(worked(&["failed", "pending-upgrade"]), None);
-        assert_eq!(worked(&["superseded", "uninstalling"]), None);
-        assert_eq!(worked(&["superseded", "uninstalled"]), None);
-        assert_eq!(worked(&[]), None);
-    }
-
-    fn failure(cause: Cause) -> CommandFailure {
-        CommandFailure {
-            purpose: None,
-            line: "helm".to_owned(),
-            cause,
-            tail: Vec::new(),
-            log: None,
-        }
-    }
-
-    #[test]
-    fn an_upgrade_that_failed_is_rolled_back_unless_a_person_stopped_it() {
-        let after = |cause, worked| after(Some(&failure(cause)), worked);
-        let deadline = Cause::Deadline { limit: Duration::ZERO, killed: false };
-        assert_eq!(after(Cause::Code(1), Some(3)), After::RollBack(3));
-        assert_eq!(after(deadline, Some(3)), After::RollBack(3));
-        assert_eq!(after(Cause::Signal(9), None), After::LeftAsItFailed);
-        let interrupted = |started| Cause::Interrupted { started, killed: false };
-        assert_eq!(after(interrupted(true), Some(3)), After::LeftForNextRun);
-        assert_eq!(after(interrupted(false), Some(3)), After::Untouched);
-        assert_eq!(after(Cause::NotFound, Some(3)), After::Untouched);
-    }
-
-    #[test]
-    fn tests_roll_back_only_what_this_run_made_and_only_for_what_they_found() {
-        let made = |replaced| Made {
-            install: Install {
-                release: "web".to_owned(),
-                namespace: "supabase".to_owned(),
-                chart: Chart::Local("chart".into()),
-                values: Vec::new(),
-                timeout: Duration::ZERO,
-            },
-            replaced,
-        };
-        let leaves = |verdict| matches!(verdict, Verdict::Leave(_));
-        assert_eq!(verdict(true, false, Some(&made(Some(3)))), Verdict::RollBack(3));
-        assert!(leaves(verdict(true, false, Some(&made(None)))));
-        assert!(leaves(verdict(true, false, None)));
-        assert!(leaves(verdict(true, true, Some(&made(Some(3))))));
-        assert!(leaves(verdict(false, false, Some(&made(Some(3))))));
-    }
 }

@@ -62,7 +62,10 @@ impl Stage<Context> for Release {
                 Effect::Write,
                 Upgrade { overlay, made: Arc::clone(&made) },
             )
-            .leaves("the revision before this one: a failed upgrade is rolled back"),
+            .leaves(
+                "the revision before this one: a failed upgrade is rolled back, an interrupted one stays \
+                 until the next run",
+            ),
             Step::new(
                 "test",
                 "ask the gateway from inside of the cluster",
