@@ -26,14 +26,17 @@ pub(crate) fn markdown(plan: &Plan, environment: &str, limit: usize) -> String {
     text
 }
 
-/// One line: `2 to destroy, 1 to replace, 0 to update, 7 to create`.
+/// One line: `2 to destroy, 1 to replace, 0 to update, 7 to create`. Forgetting is rare and only told
+/// where it happens.
 pub(crate) fn totals(plan: &Plan) -> String {
     let deeds = plan.deeds();
     if deeds.is_empty() {
         return "No changes: AWS is as the code says.".to_owned();
     }
     let count = |wanted: Deed| deeds.iter().filter(|(deed, _)| *deed == wanted).count();
-    Deed::ALL.map(|deed| format!("{} to {}", count(deed), deed.verb())).join(", ")
+    let told = |deed: &Deed| *deed != Deed::Forget || count(*deed) > 0;
+    let parts = Deed::ALL.into_iter().filter(told);
+    parts.map(|deed| format!("{} to {}", count(deed), deed.verb())).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -57,6 +60,14 @@ mod tests {
         assert!(text.find("destroy[0]").unwrap() < text.find("create[0]").unwrap());
         assert_eq!(totals(&plan(2, 1)), "1 to destroy, 0 to replace, 0 to update, 2 to create");
         assert_eq!(totals(&plan(0, 0)), "No changes: AWS is as the code says.");
+    }
+
+    #[test]
+    fn what_is_let_go_of_is_told() {
+        let change = json!({"address": "aws_x.y", "type": "aws_x", "mode": "managed", "change": {"actions": ["forget"]}});
+        let plan = Plan::parse(&json!({"resource_changes": [change]}).to_string()).unwrap();
+        assert!(totals(&plan).contains("1 to forget"), "{}", totals(&plan));
+        assert!(markdown(&plan, "dev", 60_000).contains("| forget | `aws_x.y` |"));
     }
 
     proptest::proptest! {

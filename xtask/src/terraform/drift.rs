@@ -59,12 +59,13 @@ fn drifted(change: &Change) -> Option<Drifted> {
     }
     let before = without_noise(&change.kind, &change.change.before);
     let after = without_noise(&change.kind, &change.change.after);
+    let masks = [&change.change.before_sensitive, &change.change.after_sensitive];
     let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
     names.sort();
     names.dedup();
     let attributes: Vec<Attribute> = names
         .into_iter()
-        .filter_map(|name| differing(name, before.get(name), after.get(name)))
+        .filter_map(|name| differing(name, before.get(name), after.get(name), masks))
         .collect();
     if attributes.is_empty() {
         None
@@ -84,16 +85,41 @@ fn without_noise(kind: &str, value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-fn differing(name: &str, before: Option<&Value>, after: Option<&Value>) -> Option<Attribute> {
+fn differing(
+    name: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    masks: [&Value; 2],
+) -> Option<Attribute> {
     let (before, after) = (before.unwrap_or(&Value::Null), after.unwrap_or(&Value::Null));
     if before == after || (is_empty(before) && is_empty(after)) {
         return None;
     }
     Some(Attribute {
         name: name.to_owned(),
-        recorded: short(name, before),
-        found: short(name, after),
+        recorded: short(name, before, masks),
+        found: short(name, after, masks),
     })
+}
+
+/// The value without what one of the masks calls sensitive, however deep it lies. Both count for
+/// both values: what is sensitive now was so before.
+fn masked(value: &Value, masks: [&Value; 2]) -> Value {
+    if masks.iter().any(|mask| **mask == Value::Bool(true)) {
+        return Value::from(HIDDEN);
+    }
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), masked(value, masks.map(|mask| &mask[key]))))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, value)| masked(value, masks.map(|mask| &mask[index])))
+            .collect(),
+        _ => value.clone(),
+    }
 }
 
 /// Null, `{}`, `[]` and `""` are the same to AWS.
@@ -107,12 +133,17 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn short(name: &str, value: &Value) -> String {
+const HIDDEN: &str = "(not shown)";
+
+fn short(name: &str, value: &Value, masks: [&Value; 2]) -> String {
     const LONGEST: usize = 120;
-    if ["password", "secret", "token", "private_key"].iter().any(|word| name.contains(word)) {
-        return "(not shown)".to_owned();
+    let shown = masked(value, masks.map(|mask| if mask.is_object() { &mask[name] } else { mask }));
+    let is_named_so =
+        ["password", "secret", "token", "private_key"].iter().any(|word| name.contains(word));
+    if is_named_so || shown == HIDDEN {
+        return HIDDEN.to_owned();
     }
-    let text = value.to_string();
+    let text = shown.to_string();
     if text.chars().count() <= LONGEST {
         return text;
     }
@@ -184,6 +215,39 @@ mod tests {
             &json!({"master_password": "other"}),
         );
         assert!(!format!("{found:?}").contains("canary"));
+    }
+
+    /// As `drift`, with the masks of what is sensitive.
+    fn told(before: &Value, after: &Value, masks: [&Value; 2]) -> String {
+        let json = json!({"resource_drift": [{
+            "address": "x.this", "type": "x", "mode": "managed",
+            "change": {
+                "actions": ["update"], "before": before, "after": after,
+                "before_sensitive": masks[0], "after_sensitive": masks[1],
+            },
+        }]});
+        format!("{:?}", Plan::parse(&json.to_string()).unwrap().drift())
+    }
+
+    #[test]
+    fn a_sensitive_value_is_hidden_whatever_its_name() {
+        let (before, after) = (json!({"content": "canary"}), json!({"content": "canary 2"}));
+        for masks in [
+            [&json!({"content": true}), &json!({})],
+            [&json!({}), &json!({"content": true})],
+            [&json!(true), &json!(false)],
+        ] {
+            let told = told(&before, &after, masks);
+            assert!(told.contains("content") && !told.contains("canary"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_nested_sensitive_value_is_hidden_and_its_neighbours_are_shown() {
+        let part = |inner: &str| json!({"part": [{"size": 1}, {"open": "shown", "inner": inner}]});
+        let mask = json!({"part": [{}, {"inner": true}]});
+        let told = told(&part("canary"), &part("canary 2"), [&json!(false), &mask]);
+        assert!(told.contains("shown") && !told.contains("canary"), "{told}");
     }
 
     proptest::proptest! {

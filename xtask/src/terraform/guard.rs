@@ -1,4 +1,4 @@
-//! Refuses to delete or replace what holds data, unless a person named the very address.
+//! Refuses to delete, replace or let go of what holds data, unless a person named the very address.
 
 use super::plan::{Change, Deed, Plan};
 use crate::exit::Exit;
@@ -16,7 +16,7 @@ const PROTECTED: [&str; 8] = [
 ];
 
 /// # Errors
-/// Names every protected resource that the plan would destroy or replace, and why.
+/// Names every protected resource that the plan would destroy, replace or forget, and why.
 pub(crate) fn check(plan: &Plan, allowed: &[String]) -> anyhow::Result<()> {
     let refused: Vec<String> = endangered(plan, allowed)
         .map(|(deed, change)| {
@@ -44,6 +44,16 @@ pub(crate) fn unfinished(plan: &Plan, allowed: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// What becomes of a reviewed plan when it would make anew what is completed instead. `plan` is the
+/// command line that makes the next one.
+pub(crate) fn out_of_date(completed: &[String], plan: &str) -> anyhow::Error {
+    Exit::Refused.error(format!(
+        "completed {}, which an interrupted run had left unfinished: the reviewed plan is out of date now, make and \
+         review a new one: `{plan} --out <file>`",
+        completed.join(", ")
+    ))
+}
+
 fn endangered<'a>(
     plan: &'a Plan,
     allowed: &'a [String],
@@ -51,7 +61,7 @@ fn endangered<'a>(
     let named = |change: &Change| allowed.contains(&change.address);
     plan.deeds()
         .into_iter()
-        .filter(|(deed, _)| matches!(deed, Deed::Destroy | Deed::Replace))
+        .filter(|(deed, _)| matches!(deed, Deed::Destroy | Deed::Replace | Deed::Forget))
         .filter(move |(_, change)| PROTECTED.contains(&change.kind.as_str()) && !named(change))
 }
 
@@ -59,7 +69,8 @@ fn endangered<'a>(
 mod tests {
     use serde_json::json;
 
-    use super::{Plan, check, unfinished};
+    use super::{Plan, check, out_of_date, unfinished};
+    use crate::exit::Exit;
 
     fn plan(kind: &str, actions: &[&str]) -> Plan {
         let json = json!({"resource_changes": [{
@@ -93,10 +104,27 @@ mod tests {
     }
 
     #[test]
+    fn a_reviewed_plan_that_is_out_of_date_says_how_to_make_the_next() {
+        let error = out_of_date(&["module.x.aws_kms_key.this".to_owned()], "cargo xtask plan dev");
+        assert_eq!(Exit::of(&error), Exit::Refused);
+        assert!(error.to_string().contains("`cargo xtask plan dev --out <file>`"), "{error}");
+    }
+
+    #[test]
     fn other_types_and_gentle_deeds_pass() {
         assert!(check(&plan("aws_db_instance", &["update"]), &[]).is_ok());
         assert!(check(&plan("aws_db_instance", &["create"]), &[]).is_ok());
         assert!(check(&plan("aws_iam_role", &["delete"]), &[]).is_ok());
         assert!(check(&plan("aws_s3_bucket", &["delete"]), &[]).is_err());
+    }
+
+    #[test]
+    fn what_terraform_would_let_go_of_stays_unless_named() {
+        for actions in [&["forget"][..], &["create", "forget"]] {
+            let forgetting = plan("aws_db_instance", actions);
+            let text = check(&forgetting, &[]).unwrap_err().to_string();
+            assert!(text.contains("would forget module.x.aws_db_instance.this"), "{text}");
+            assert!(check(&forgetting, &["module.x.aws_db_instance.this".to_owned()]).is_ok());
+        }
     }
 }

@@ -38,6 +38,11 @@ pub(crate) struct Values {
     pub(crate) before: Value,
     #[serde(default)]
     pub(crate) after: Value,
+    /// The same shape with `true` where a value is sensitive; `false` or absent where nothing is.
+    #[serde(default)]
+    pub(crate) before_sensitive: Value,
+    #[serde(default)]
+    pub(crate) after_sensitive: Value,
     /// The attributes that force a replacement, each as a path.
     #[serde(default)]
     pub(crate) replace_paths: Vec<Vec<Value>>,
@@ -48,17 +53,21 @@ pub(crate) struct Values {
 pub(crate) enum Deed {
     Destroy,
     Replace,
+    /// Stays in AWS, but Terraform lets go of it: nobody tears it down later.
+    Forget,
     Update,
     Create,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 4] = [Self::Destroy, Self::Replace, Self::Update, Self::Create];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Destroy, Self::Replace, Self::Forget, Self::Update, Self::Create];
 
     pub(crate) const fn verb(self) -> &'static str {
         match self {
             Self::Destroy => "destroy",
             Self::Replace => "replace",
+            Self::Forget => "forget",
             Self::Update => "update",
             Self::Create => "create",
         }
@@ -116,6 +125,9 @@ impl Change {
             return None;
         }
         let has = |action: &str| self.change.actions.iter().any(|found| found == action);
+        if has("forget") {
+            return Some(Deed::Forget);
+        }
         match (has("delete"), has("create"), has("update")) {
             (true, true, _) => Some(Deed::Replace),
             (true, false, _) => Some(Deed::Destroy),
@@ -136,5 +148,25 @@ impl Change {
         let parts =
             path.iter().map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned));
         Some(parts.collect::<Vec<_>>().join("."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Deed, Plan};
+
+    #[test]
+    fn what_terraform_lets_go_of_is_a_deed() {
+        let deeds = |actions: &[&str]| {
+            let change = json!({"address": "a.b", "type": "a", "mode": "managed", "change": {"actions": actions}});
+            let plan = Plan::parse(&json!({"resource_changes": [change]}).to_string()).unwrap();
+            plan.deeds().into_iter().map(|(deed, _)| deed).collect::<Vec<_>>()
+        };
+        assert_eq!(deeds(&["forget"]), [Deed::Forget]);
+        assert_eq!(deeds(&["create", "forget"]), [Deed::Forget]);
+        assert_eq!(deeds(&["delete", "create"]), [Deed::Replace]);
+        assert_eq!(deeds(&["no-op"]), []);
     }
 }
