@@ -149,6 +149,11 @@ run "addons" {
   }
 
   assert {
+    condition     = jsondecode(aws_eks_addon.node["aws-ebs-csi-driver"].configuration_values).controller.extraVolumeTags == { Environment = "test" }
+    error_message = "Volumes that Pods ask for carry the environment's tags, so that a tear-down finds them."
+  }
+
+  assert {
     condition     = alltrue([for minor, addons in output.addon_versions : toset(keys(addons)) == toset(concat(keys(aws_eks_addon.network), keys(aws_eks_addon.node)))])
     error_message = "The table of add-on versions has every add-on for every Kubernetes minor."
   }

@@ -38,8 +38,9 @@ locals {
   }
 
   node_addons = {
-    coredns            = { role_arn = null, configuration = { replicaCount = 2 } }
-    aws-ebs-csi-driver = { role_arn = module.ebs_csi_role.arn, configuration = null }
+    coredns = { role_arn = null, configuration = { replicaCount = 2 } }
+    # Without them a volume that outlives its claim carries no tag that a tear-down looks for.
+    aws-ebs-csi-driver = { role_arn = module.ebs_csi_role.arn, configuration = { controller = { extraVolumeTags = var.tags } } }
     metrics-server     = { role_arn = null, configuration = null }
   }
 }

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead as _, IsTerminal as _, stdin};
 
+use xtask_cloud::Leftover;
 use xtask_pipeline::{Plan, Selection, Verdict};
 
 use super::{Session, deploy};
-use crate::{cli::Destroy, context::Context, exit::Exit};
+use crate::{cli::Destroy, config::PROJECT, context::Context, exit::Exit};
 
 pub(super) fn run(session: &Session, arguments: Destroy) -> anyhow::Result<Exit> {
     let Destroy { target, confirm, dry_run } = arguments;
@@ -50,12 +51,13 @@ fn confirmed(session: &Session, environment: &str, given: Option<&str>) -> anyho
     )))
 }
 
-/// Asks AWS for everything that still carries the environment's tag.
+/// Asks AWS for everything that still carries the project's and the environment's tags.
 fn nothing_left(session: &Session, context: &Context) -> anyhow::Result<Exit> {
     let cloud = context.cloud()?;
     let (environment, region) = (&context.environment.name, &context.environment.region);
     let mut left = Vec::new();
-    for resource in cloud.tagged_resources("Environment", environment)? {
+    let tagged = cloud.tagged_resources("Environment", environment)?;
+    for resource in tagged.into_iter().filter(is_ours) {
         if is_final_snapshot(&resource.arn) {
             session.console.line(&format!("kept on purpose: {}", resource.arn));
         } else if !cloud.is_departing(&resource.arn)? {
@@ -77,8 +79,31 @@ fn nothing_left(session: &Session, context: &Context) -> anyhow::Result<Exit> {
     )))
 }
 
+/// Others in the same account have a `dev`, too.
+fn is_ours(resource: &Leftover) -> bool {
+    resource.tags.get("Project").is_some_and(|project| project == PROJECT)
+}
+
 /// The database's last snapshot is the way back after a tear-down; it costs little and is deleted
 /// by hand.
 fn is_final_snapshot(arn: &str) -> bool {
     arn.contains(":rds:") && arn.contains(":snapshot:") && arn.contains("-final-")
+}
+
+#[cfg(test)]
+mod tests {
+    use xtask_cloud::Leftover;
+
+    use super::is_ours;
+
+    #[test]
+    fn what_others_have_in_an_environment_of_this_name_is_not_ours() {
+        let tagged = |tags: &[(&str, &str)]| Leftover {
+            arn: "arn:aws:ec2:eu-west-1:123456789012:volume/vol-1".to_owned(),
+            tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        };
+        assert!(is_ours(&tagged(&[("Environment", "dev"), ("Project", "supabase")])));
+        assert!(!is_ours(&tagged(&[("Environment", "dev"), ("Project", "shop")])));
+        assert!(!is_ours(&tagged(&[("Environment", "dev")])));
+    }
 }

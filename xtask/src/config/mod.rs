@@ -16,6 +16,9 @@ pub(crate) use overlay::Overlay;
 pub(crate) use placeholders::{DOCUMENTATION_ACCOUNT, Placeholder};
 pub(crate) use versions::{Support, kubernetes_support, postgres_support};
 
+/// The tag `Project` of all that is ours, as `terraform/locals.tf` has it.
+pub(crate) const PROJECT: &str = "supabase";
+
 /// A validated environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Environment {

@@ -1,6 +1,6 @@
 use std::{fs, path::Path};
 
-use super::{Environment, tfvars::Tfvars};
+use super::{Environment, PROJECT, tfvars::Tfvars};
 use crate::exit::Exit;
 
 const VARS: &str = r#"# an environment
@@ -25,6 +25,15 @@ fn message(root: &Path, name: &str) -> String {
     let error = Environment::load(root, name).unwrap_err();
     assert_eq!(Exit::of(&error), Exit::BadInput);
     format!("{error:#}")
+}
+
+#[test]
+fn the_project_is_the_one_that_terraform_tags() {
+    let locals = include_str!("../../../terraform/locals.tf");
+    let named = |line: &str| {
+        line.trim().starts_with("Project ") && line.contains(&format!("\"{PROJECT}\""))
+    };
+    assert!(locals.lines().any(named), "terraform/locals.tf has another project");
 }
 
 #[test]

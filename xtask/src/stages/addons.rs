@@ -7,6 +7,7 @@ use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Und
 
 use crate::{
     addons::{Addon, table},
+    config::PROJECT,
     context::Context,
     helm::{self, Install},
     terraform::Infrastructure,
@@ -149,7 +150,7 @@ impl Addon {
                 "region": infrastructure.region,
                 "vpcId": infrastructure.vpc_id,
                 "serviceAccount": {"annotations": annotations("load_balancer_controller")?},
-                "defaultTags": {"Environment": infrastructure.environment},
+                "defaultTags": {"Project": PROJECT, "Environment": infrastructure.environment},
             }),
             "cluster-autoscaler" => json!({
                 "awsRegion": infrastructure.region,
