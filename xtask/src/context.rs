@@ -1,5 +1,7 @@
 //! The world that stages act in: one environment on one platform, its tools and its clients.
 
+mod tear_down;
+
 use std::{
     collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, sync::OnceLock, time::Duration,
 };
@@ -22,7 +24,6 @@ use crate::{
     secrets::{self, CATALOGUE, MASTER_PASSWORD},
     terraform::{Backend, Infrastructure, Terraform},
     toolbox::Toolbox,
-    watch::Watch,
 };
 
 /// The namespace of everything that is ours.
@@ -158,6 +159,7 @@ impl Context {
                 region: self.environment.region.clone(),
             },
             folder: self.folder(),
+            work: self.folder(),
             environment,
         })
     }
@@ -203,6 +205,10 @@ impl Context {
     /// hidden first: the stage that made them may have been another process.
     pub(crate) fn cluster(&self, infrastructure: &Infrastructure) -> anyhow::Result<Cluster> {
         self.hide_stored_secrets()?;
+        self.connect(infrastructure)
+    }
+
+    fn connect(&self, infrastructure: &Infrastructure) -> anyhow::Result<Cluster> {
         match &self.cluster_context {
             Some(context) => Cluster::from_context(None, context),
             None => Cluster::connect(
@@ -212,39 +218,6 @@ impl Context {
                 &infrastructure.cluster_name,
             ),
         }
-    }
-
-    /// The cluster, or nothing when Terraform has none (any more): tear-down runs from any state.
-    pub(crate) fn cluster_if_any(&self, run: &StepRun<'_>) -> anyhow::Result<Option<Cluster>> {
-        let Some(infrastructure) = self.infrastructure_if_any(run)? else { return Ok(None) };
-        let cluster = self.cluster(&infrastructure)?;
-        Ok(cluster.version().is_ok().then_some(cluster))
-    }
-
-    fn infrastructure_if_any(&self, run: &StepRun<'_>) -> anyhow::Result<Option<Infrastructure>> {
-        if let Ok(infrastructure) = run.output::<Infrastructure>() {
-            return Ok(Some(infrastructure));
-        }
-        if let Some(found) = self.found.get() {
-            return Ok(found.clone());
-        }
-        let found = self.ask_terraform(run)?;
-        Ok(self.found.get_or_init(|| found).clone())
-    }
-
-    /// Asking takes seconds, and every release of a tear-down wants to know.
-    fn ask_terraform(&self, run: &StepRun<'_>) -> anyhow::Result<Option<Infrastructure>> {
-        let (terraform, watch) = (self.terraform()?, Watch::of(run));
-        if !self.cloud()?.bucket_exists(&self.environment.state_bucket())? {
-            return Ok(None);
-        }
-        terraform.init(&watch)?;
-        terraform.select_workspace(&watch)?;
-        if terraform.state_is_empty(&watch)? {
-            return Ok(None);
-        }
-        // A half-made environment has no outputs, hence no cluster worth asking.
-        Ok(Infrastructure::parse(&terraform.output(&watch)?).ok())
     }
 
     pub(crate) fn uninstall(

@@ -50,6 +50,7 @@ pub(super) fn module(context: &Context) -> anyhow::Result<Terraform> {
     let terraform = Terraform {
         module: context.root.join("terraform/bootstrap"),
         folder: context.folder().join("bootstrap"),
+        work: context.folder().join("bootstrap"),
         var_file: account_file(&context.root, &context.environment.account_id)?,
         // One state an account, whatever environments live in it.
         workspace: "default".to_owned(),

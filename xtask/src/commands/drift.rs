@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use xtask_cloud::{GitHub, IssueDraft, Label};
 
-use super::{Session, plan::any_password};
+use super::Session;
 use crate::{
     cli::{self, Format},
     exit::Exit,
-    terraform::{Drifted, Mode, What},
+    terraform::{Drifted, Mode, What, any_password},
     watch::Watch,
 };
 
@@ -18,7 +18,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(30 * 60);
 pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<Exit> {
     let context = session.context(&arguments.target)?;
     let environment = context.environment.name.clone();
-    let terraform = context.terraform()?;
+    let terraform = context.terraform()?.aside("drift");
     let watch = Watch::aside("drift", LONGEST, |message| session.progress(message));
     terraform.init(&watch)?;
     terraform.select_workspace(&watch)?;
@@ -31,7 +31,7 @@ pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<E
     }
     terraform.plan(&watch, &any_password()?, Mode::RefreshOnly)?;
     let drift = terraform.show_plan(&watch)?.drift();
-    terraform.drop_plan();
+    terraform.drop_plan()?;
     let report = described(&environment, &drift, looked_at, &context.command_line("deploy"));
     match session.format {
         Format::Json => session.console.line(&serde_json::to_string_pretty(&serde_json::json!({

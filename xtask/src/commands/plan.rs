@@ -1,14 +1,12 @@
 //! `plan`: what Terraform would change, as a digest for people and for a pull request.
 
 use xtask_cloud::GitHub;
-use xtask_tools::Secret;
 
 use super::Session;
 use crate::{
     cli::{self, Format},
     commands::drift::{LONGEST, environment_variables},
     exit::Exit,
-    secrets::{self, Alphabet},
     terraform::{self, Mode, Plan},
     watch::Watch,
 };
@@ -18,17 +16,17 @@ const COMMENT_LIMIT: usize = 60_000;
 
 pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Exit> {
     let context = session.context(&arguments.target)?;
-    let terraform = context.terraform()?;
+    let terraform = context.terraform()?.aside("plan");
     let watch = Watch::aside("plan", LONGEST, |message| session.progress(message));
     terraform.init(&watch)?;
     terraform.select_workspace(&watch)?;
-    let changes = terraform.plan(&watch, &any_password()?, Mode::Normal)?;
+    let changes = terraform.plan(&watch, &terraform::any_password()?, Mode::Normal)?;
     if let Some(file) = &arguments.out {
         terraform.keep_plan(file)?;
         session.console.remark(&format!("kept the plan in {}", file.display()));
     }
     let plan = if changes { terraform.show_plan(&watch)? } else { Plan::default() };
-    terraform.drop_plan();
+    terraform.drop_plan()?;
     let environment = &context.environment.name;
     match session.format {
         Format::Text => session.console.line(&terraform::markdown(&plan, environment, usize::MAX)),
@@ -45,10 +43,4 @@ pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Ex
         session.console.remark(&format!("commented: {}", done.url));
     }
     Ok(if changes && arguments.detailed_exitcode { Exit::Drift } else { Exit::Done })
-}
-
-/// A plan never looks at the password (it is write-only), but Terraform wants some value; whoever
-/// plans need not be allowed to read the real one.
-pub(super) fn any_password() -> anyhow::Result<Secret> {
-    secrets::random_text(40, Alphabet::Alphanumeric)
 }

@@ -16,14 +16,14 @@ use xtask_checks::{CheckContext, Plans, yardstick};
 use xtask_cloud::Encryption;
 use xtask_tools::Redactor;
 
-use super::{Session, bootstrap, drift::LONGEST, plan::any_password, sandbox, test};
+use super::{Session, bootstrap, drift::LONGEST, sandbox, test};
 use crate::{
     cli::{Format, Target, Yardstick},
     config::Environment,
     context::Context,
     exit::Exit,
     report::Console,
-    terraform::{Mode, Terraform},
+    terraform::{Mode, Terraform, any_password},
     watch::Watch,
 };
 
@@ -121,7 +121,7 @@ fn planned(
     }
     terraform.plan(&watch, &password, Mode::Normal)?;
     let json = terraform.plan_json(&watch)?;
-    terraform.drop_plan();
+    terraform.drop_plan()?;
     // Plain, in Base64 at each alignment, and URL-encoded. That it would be found is asked, too.
     let canary = Redactor::new();
     canary.register(&password)?;

@@ -78,7 +78,7 @@ impl Stage<Context> for InfrastructureStage {
                 Effect::Destructive,
                 Unprotect,
             )
-            .leaves(&format!("an environment without deletion protection: {again}")),
+            .leaves(&format!("an environment whose deletion protection may be off: {again}")),
             Step::new("destroy", "destroy everything Terraform made", Effect::Destructive, Destroy)
                 .leaves(&format!("the resources that are still in the state: {again}")),
             Step::new(
@@ -162,6 +162,7 @@ impl Action<Context> for Plan {
         if let Some(reviewed) = &context.reviewed_plan {
             terraform.take_plan(reviewed)?;
             let plan = terraform.show_plan(&Watch::of(run))?;
+            complete(context, run, &plan)?;
             guard::check(&plan, &context.allow_destroy)?;
             return Ok(Outcome::Unchanged(format!("as reviewed: {}", terraform::totals(&plan))));
         }
@@ -181,7 +182,7 @@ impl Action<Context> for Plan {
             }
         }
         let Some(plan) = planned else {
-            terraform.drop_plan();
+            terraform.settle()?;
             return Ok(Outcome::Unchanged("AWS is as the code says".to_owned()));
         };
         guard::check(&plan, &context.allow_destroy)?;
@@ -198,6 +199,22 @@ fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Option<terraf
     changes.then(|| terraform.show_plan(&watch)).transpose()
 }
 
+/// A reviewed plan that would make something unfinished anew cannot be changed any more, and the
+/// next one would be the same: completes the state and asks for a new plan.
+fn complete(context: &Context, run: &StepRun<'_>, plan: &terraform::Plan) -> anyhow::Result<()> {
+    let unfinished = guard::unfinished(plan, &context.allow_destroy);
+    if unfinished.is_empty() {
+        return Ok(());
+    }
+    let (terraform, watch) = (context.terraform()?, Watch::of(run));
+    let state = terraform.state(&watch)?;
+    // An older plan may name what was completed since.
+    for address in unfinished.iter().filter(|address| state.is_tainted(address)) {
+        terraform.untaint(&watch, address)?;
+    }
+    Err(guard::out_of_date(&unfinished, &context.command_line("plan")))
+}
+
 struct Apply;
 
 impl Action<Context> for Apply {
@@ -207,7 +224,7 @@ impl Action<Context> for Apply {
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let terraform = context.terraform()?;
-        if !terraform.has_plan() {
+        if !terraform.has_plan()? {
             return Ok(Outcome::Unchanged("nothing to apply".to_owned()));
         }
         let password = context.master_password()?;
@@ -237,17 +254,25 @@ struct Unprotect;
 
 impl Action<Context> for Unprotect {
     fn preview(&self) -> Preview {
-        Preview::Command("terraform apply -var=teardown=true".to_owned())
+        Preview::Command(
+            "terraform apply -var=teardown=true -target=<each protected resource>".to_owned(),
+        )
     }
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
-        let terraform = context.terraform()?;
-        if terraform.state_is_empty(&Watch::of(run))? {
-            return Ok(Outcome::Unchanged("nothing is in the state".to_owned()));
-        }
-        let password = context.master_password()?;
-        terraform.unprotect(&Watch::of(run), &password)?;
-        Ok(Outcome::Changed("deletion protection is off".to_owned()))
+        let way_out = format!(
+            "run `{}` first or go back to the code that was deployed, or switch a database's deletion protection off \
+             in AWS, and run `{}` again",
+            context.command_line("deploy"),
+            context.command_line("destroy")
+        );
+        let (terraform, watch) = (context.terraform()?, Watch::of(run));
+        let lifted = terraform.unprotect(&watch, &terraform::any_password()?, &way_out)?;
+        Ok(if lifted.is_empty() {
+            Outcome::Unchanged("nothing is protected".to_owned())
+        } else {
+            Outcome::Changed(format!("lifted from {}", lifted.join(", ")))
+        })
     }
 }
 
@@ -259,12 +284,11 @@ impl Action<Context> for Destroy {
     }
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
-        let terraform = context.terraform()?;
-        if terraform.state_is_empty(&Watch::of(run))? {
+        let (terraform, watch) = (context.terraform()?, Watch::of(run));
+        if terraform.addresses(&watch)?.is_empty() {
             return Ok(Outcome::Unchanged("nothing is in the state".to_owned()));
         }
-        let password = context.master_password()?;
-        Ok(Outcome::Changed(terraform.destroy(&Watch::of(run), &password)?))
+        Ok(Outcome::Changed(terraform.destroy(&watch, &terraform::any_password()?)?))
     }
 }
 
@@ -275,7 +299,12 @@ impl Action<Context> for ForgetSecrets {
         Preview::Request("ssm:DeleteParameters below the environment's prefix".to_owned())
     }
 
-    fn run(&self, context: &Context, _: &StepRun<'_>) -> anyhow::Result<Outcome> {
+    /// The last step, and it looks again: with a database still there, its password would be lost.
+    fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        nothing_needs_them(
+            &context.terraform()?.addresses(&Watch::of(run))?,
+            &context.command_line("destroy"),
+        )?;
         let deleted =
             context.cloud()?.delete_parameters_by_path(&context.environment.parameter_prefix())?;
         Ok(if deleted.is_empty() {
@@ -283,5 +312,26 @@ impl Action<Context> for ForgetSecrets {
         } else {
             Outcome::Changed(format!("{} parameters deleted", deleted.len()))
         })
+    }
+}
+
+fn nothing_needs_them(addresses: &[String], again: &str) -> anyhow::Result<()> {
+    let Some(first) = addresses.first() else { return Ok(()) };
+    anyhow::bail!(
+        "the state still holds {} resources ({first} is one), so the secrets stay: run `{again}` again",
+        addresses.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nothing_needs_them;
+
+    #[test]
+    fn secrets_outlive_the_last_resource() {
+        assert!(nothing_needs_them(&[], "x").is_ok());
+        let left = ["module.database.aws_db_instance.primary".to_owned()];
+        let text = nothing_needs_them(&left, "cargo xtask destroy dev").unwrap_err().to_string();
+        assert!(text.contains("1 resources") && text.contains("cargo xtask destroy dev"), "{text}");
     }
 }

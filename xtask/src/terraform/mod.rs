@@ -8,6 +8,8 @@ mod drift;
 pub(crate) mod guard;
 mod outputs;
 mod plan;
+mod state;
+mod teardown;
 
 use std::{
     collections::BTreeMap,
@@ -17,12 +19,16 @@ use std::{
 use anyhow::Context as _;
 use xtask_tools::{Command, Processes, Secret};
 
-use crate::watch::Watch;
+use crate::{
+    secrets::{self, Alphabet},
+    watch::Watch,
+};
 
 pub(crate) use digest::{markdown, totals};
 pub(crate) use drift::{Drifted, What};
 pub(crate) use outputs::Infrastructure;
 pub(crate) use plan::Plan;
+pub(crate) use state::{State, holds_type};
 
 /// What a plan compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +57,10 @@ pub(crate) struct Terraform {
     pub(crate) var_file: PathBuf,
     pub(crate) workspace: String,
     pub(crate) backend: Backend,
-    /// Data, plans and logs of this environment.
+    /// Marks and logs of this environment.
     pub(crate) folder: PathBuf,
+    /// Terraform's own data and the plan. Commands that look while a deployment runs have their own.
+    pub(crate) work: PathBuf,
     /// Endpoints, provider mirror and caches.
     pub(crate) environment: BTreeMap<String, String>,
 }
@@ -64,6 +72,12 @@ impl Terraform {
     /// The same, with its state under another key of the same bucket.
     pub(crate) fn with_state_key(mut self, key: &str) -> Self {
         key.clone_into(&mut self.backend.key);
+        self
+    }
+
+    /// The same with data and a plan of its own, for a command that a deployment must not notice.
+    pub(crate) fn aside(mut self, name: &str) -> Self {
+        self.work = self.folder.join(name);
         self
     }
 
@@ -111,7 +125,7 @@ impl Terraform {
         password: &Secret,
         mode: Mode,
     ) -> anyhow::Result<bool> {
-        let _ = std::fs::remove_file(self.plan_file());
+        self.drop_plan()?;
         let command = self
             .command("compare the code with AWS", watch)
             .args(["plan", "-input=false", "-no-color", "-detailed-exitcode", "-lock-timeout=15m"])
@@ -127,6 +141,9 @@ impl Terraform {
     /// Takes a plan that was made and reviewed elsewhere. Terraform itself refuses it when the state
     /// has moved on since.
     pub(crate) fn take_plan(&self, reviewed: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.work)
+            .with_context(|| format!("failed to create `{}`", self.work.display()))?;
+        removed(&self.nothing_mark())?;
         std::fs::copy(reviewed, self.plan_file())
             .with_context(|| format!("failed to read the reviewed plan `{}`", reviewed.display()))
             .map(drop)
@@ -143,13 +160,37 @@ impl Terraform {
             .map(drop)
     }
 
-    /// Leaves nothing to apply.
-    pub(crate) fn drop_plan(&self) {
-        let _ = std::fs::remove_file(self.plan_file());
+    /// No plan is left of an earlier command.
+    pub(crate) fn drop_plan(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.work)
+            .with_context(|| format!("failed to create `{}`", self.work.display()))?;
+        [self.plan_file(), self.nothing_mark()].iter().try_for_each(|file| removed(file))
     }
 
-    pub(crate) fn has_plan(&self) -> bool {
-        self.plan_file().is_file()
+    /// Leaves word that there is nothing to apply, in place of the plan that says so.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        self.drop_plan()?;
+        std::fs::write(self.nothing_mark(), "").context("failed to note that nothing is to be done")
+    }
+
+    /// Whether there is something to apply.
+    ///
+    /// # Errors
+    /// When neither a plan nor the word that there is nothing to do was left.
+    pub(crate) fn has_plan(&self) -> anyhow::Result<bool> {
+        if self.plan_file().is_file() {
+            return Ok(true);
+        }
+        anyhow::ensure!(
+            self.nothing_mark().is_file(),
+            "the plan that was just made, `{}`, is gone: run the command again",
+            self.plan_file().display()
+        );
+        Ok(false)
+    }
+
+    fn nothing_mark(&self) -> PathBuf {
+        self.work.join("nothing-to-apply")
     }
 
     pub(crate) fn show_plan(&self, watch: &Watch<'_>) -> anyhow::Result<Plan> {
@@ -191,7 +232,7 @@ impl Terraform {
         std::fs::write(self.baseline_mark(), "")
             .context("failed to note that a baseline is wanted")?;
         let summary = summarised(&command, watch, "Apply complete!")?;
-        std::fs::remove_file(self.plan_file()).context("failed to remove the applied plan")?;
+        removed(&self.plan_file())?;
         Ok(summary)
     }
 
@@ -219,8 +260,7 @@ impl Terraform {
             .arg(self.variables())
             .secret_env("TF_VAR_database_password", password);
         follow(&command, watch)?;
-        std::fs::remove_file(self.baseline_mark())
-            .context("failed to note that the baseline is recorded")
+        removed(&self.baseline_mark())
     }
 
     fn baseline_mark(&self) -> PathBuf {
@@ -231,37 +271,24 @@ impl Terraform {
         self.command("read the outputs", watch).args(["output", "-json", "-no-color"]).output()
     }
 
-    pub(crate) fn state_is_empty(&self, watch: &Watch<'_>) -> anyhow::Result<bool> {
-        Ok(self.count_resources(watch)? == 0)
-    }
-
     /// How many resources the state holds.
     pub(crate) fn count_resources(&self, watch: &Watch<'_>) -> anyhow::Result<usize> {
-        let (finished, resources) = self
-            .command("list what is in the state", watch)
-            .args(["state", "list"])
-            // Code 1 with "No state file was found!" is an empty state, too.
-            .allow_codes(&[0, 1])
-            .capture()?;
-        Ok(if finished.code == 1 { 0 } else { resources.lines().count() })
+        Ok(self.addresses(watch)?.len())
     }
 
-    /// Lifts the protections against deletion, and changes nothing else.
-    pub(crate) fn unprotect(&self, watch: &Watch<'_>, password: &Secret) -> anyhow::Result<()> {
-        let command = self
-            .command("switch off deletion protection", watch)
-            .args([
-                "apply",
-                "-input=false",
-                "-no-color",
-                "-auto-approve",
-                "-lock-timeout=15m",
-                "-parallelism=30",
-            ])
-            .args(["-var=teardown=true"])
-            .arg(self.variables())
-            .secret_env("TF_VAR_database_password", password);
-        follow(&command, watch)
+    /// The addresses of everything in the state.
+    pub(crate) fn addresses(&self, watch: &Watch<'_>) -> anyhow::Result<Vec<String>> {
+        let list = self.command("list what is in the state", watch).args(["state", "list"]);
+        match list.output() {
+            Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+            Err(error) if state::says_there_is_none(&error) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn state(&self, watch: &Watch<'_>) -> anyhow::Result<State> {
+        let show = self.command("read the state", watch).args(["show", "-json", "-no-color"]);
+        State::parse(&show.output()?)
     }
 
     /// Destroys everything in the state; returns Terraform's own summary.
@@ -303,11 +330,28 @@ impl Terraform {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.join("terraform")
+        self.work.join("terraform")
     }
 
     fn plan_file(&self) -> PathBuf {
-        self.folder.join("plan.bin")
+        self.work.join("plan.bin")
+    }
+}
+
+/// A value for what never looks at it: the password is write-only, and only an apply that makes a
+/// database, or raises the password's version, sends it to AWS. Whoever plans or destroys need not
+/// be able to read the real one.
+pub(crate) fn any_password() -> anyhow::Result<Secret> {
+    secrets::random_text(40, Alphabet::Alphanumeric)
+}
+
+/// Removes a file that may not be there.
+fn removed(file: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("failed to remove `{}`", file.display()))
+        }
+        _ => Ok(()),
     }
 }
 

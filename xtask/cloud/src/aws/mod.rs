@@ -3,6 +3,7 @@
 mod bucket;
 mod cloud;
 mod departing;
+mod eks;
 mod eks_token;
 mod error;
 mod identity;

@@ -192,3 +192,23 @@ fn leftovers_come_from_all_pages() {
     let arns: Vec<_> = found.iter().map(|left| left.arn.as_str()).collect();
     assert_eq!(arns, ["arn:a", "arn:b"]);
 }
+
+#[test]
+fn a_cluster_is_gone_only_when_eks_says_so() {
+    let ask = |status: u16, code: &'static str, body: &'static str| {
+        let aws =
+            StandIn::start(move |_| Reply::new(status, body).header("x-amzn-errortype", code));
+        let answer = cloud(&aws.url).cluster_exists("supabase-dev");
+        assert_eq!(aws.asked()[0].target, "/clusters/supabase-dev");
+        answer
+    };
+    assert!(ask(200, "", r#"{"cluster": {"status": "ACTIVE"}}"#).unwrap());
+    assert!(ask(200, "", r#"{"cluster": {"status": "FAILED"}}"#).unwrap());
+    assert!(!ask(200, "", r#"{"cluster": {"status": "DELETING"}}"#).unwrap());
+    let not_found = "ResourceNotFoundException:http://internal.amazon.com/";
+    assert!(!ask(404, not_found, r#"{"message": "No cluster found"}"#).unwrap());
+    assert!(!ask(404, "", r#"{"__type": "ResourceNotFoundException"}"#).unwrap());
+    ask(404, "", "<html>no such page</html>").unwrap_err();
+    let denied = ask(403, "AccessDeniedException", r#"{"message": "no"}"#).unwrap_err().to_string();
+    assert!(denied.starts_with("not allowed to call eks:DescribeCluster"), "{denied}");
+}
