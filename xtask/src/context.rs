@@ -1,5 +1,6 @@
 //! The world that stages act in: one environment on one platform, its tools and its clients.
 
+mod stored_secrets;
 mod tear_down;
 
 use std::{
@@ -21,7 +22,6 @@ use crate::{
     exit::Exit,
     helm::Helm,
     platform::Platform,
-    secrets::{self, CATALOGUE, MASTER_PASSWORD},
     terraform::{Backend, Infrastructure, Terraform},
     toolbox::Toolbox,
 };
@@ -104,6 +104,19 @@ impl Context {
             let _ = write!(flags, " --plan '{}'", plan.display());
         }
         flags
+    }
+
+    /// Stops a command that needs Terraform's state where there cannot be any yet.
+    pub(crate) fn needs_state(&self) -> anyhow::Result<()> {
+        let bucket = self.environment.state_bucket();
+        if self.cloud()?.bucket_exists(&bucket)? {
+            return Ok(());
+        }
+        Err(Exit::Missing.error(format!(
+            "there is no state yet: bucket {bucket} does not exist; run `{}` or `{}` first",
+            self.command_line("bootstrap"),
+            self.command_line("deploy")
+        )))
     }
 
     /// Journals, logs, generated values and the kubeconfig of this environment on this platform.
@@ -270,84 +283,6 @@ impl Context {
             extra_ca_pem: self.platform.extra_ca.as_ref().map(read).transpose()?,
             timeout: Duration::from_secs(30),
         })
-    }
-
-    /// A parameter's full name.
-    pub(crate) fn parameter(&self, path: &str) -> String {
-        format!("{}/{path}", self.environment.parameter_prefix())
-    }
-
-    /// From here on this value is hidden wherever it would be printed.
-    pub(crate) fn register(&self, secret: &Secret) -> anyhow::Result<()> {
-        self.processes.redactor().register(secret)
-    }
-
-    /// From here on no stored secret of this environment is printed; they are read once a run.
-    pub(crate) fn hide_stored_secrets(&self) -> anyhow::Result<()> {
-        if self.hidden.get().is_none() {
-            self.read_secrets()?;
-            self.hidden.get_or_init(|| ());
-        }
-        Ok(())
-    }
-
-    /// The stored secrets by their full names, hidden from now on.
-    fn read_secrets(&self) -> anyhow::Result<BTreeMap<String, Secret>> {
-        let stored = self.cloud()?.parameters_by_path(&self.environment.parameter_prefix())?;
-        let mut secrets = BTreeMap::new();
-        // Terraform keeps plain names below the same prefix.
-        for spec in &CATALOGUE {
-            let name = self.parameter(spec.path);
-            let Some(parameter) = stored.iter().find(|parameter| parameter.name == name) else {
-                continue;
-            };
-            if spec.is_hidden() {
-                self.register(&parameter.value)?;
-            }
-            secrets.insert(name, parameter.value.clone());
-        }
-        Ok(secrets)
-    }
-
-    /// A stored secret of this environment; read once a run.
-    pub(crate) fn secret(&self, path: &str) -> anyhow::Result<Secret> {
-        let secrets = match self.secrets.get() {
-            Some(secrets) => secrets,
-            None => {
-                let read = self.read_secrets()?;
-                self.secrets.get_or_init(|| read)
-            }
-        };
-        secrets.get(&self.parameter(path)).cloned().ok_or_else(|| {
-            Exit::Missing.error(format!(
-                "secret {} is not stored; run `{}`",
-                self.parameter(path),
-                self.command_line("stage secrets")
-            ))
-        })
-    }
-
-    /// How often each Kubernetes Secret was written, by its name in the chart.
-    pub(crate) fn secret_versions(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let prefix = format!("{}/", self.environment.parameter_prefix());
-        let described = self.cloud()?.describe_parameters(prefix.trim_end_matches('/'))?;
-        let below = described.into_iter().filter_map(|parameter| {
-            let path = parameter.name.strip_prefix(&prefix)?.to_owned();
-            Some((path, parameter.version))
-        });
-        Ok(secrets::versions(&below.collect()))
-    }
-
-    pub(crate) fn master_password(&self) -> anyhow::Result<Secret> {
-        let name = self.parameter(MASTER_PASSWORD);
-        let parameter = self.cloud()?.parameter(&name)?.ok_or_else(|| {
-            Exit::Missing.error(format!(
-                "the database's password {name} is not stored; run `{}`",
-                self.command_line("stage infrastructure")
-            ))
-        })?;
-        self.register(&parameter.value)?;
-        Ok(parameter.value)
     }
 
     /// Writes values for a chart; none of them is a secret.

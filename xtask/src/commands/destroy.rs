@@ -6,7 +6,12 @@ use xtask_cloud::Leftover;
 use xtask_pipeline::{Plan, Selection, Verdict};
 
 use super::{Session, deploy};
-use crate::{cli::Destroy, config::PROJECT, context::Context, exit::Exit};
+use crate::{
+    cli::Destroy,
+    config::{Environment, PROJECT},
+    context::Context,
+    exit::Exit,
+};
 
 pub(super) fn run(session: &Session, arguments: Destroy) -> anyhow::Result<Exit> {
     let Destroy { target, confirm, dry_run } = arguments;
@@ -17,8 +22,10 @@ pub(super) fn run(session: &Session, arguments: Destroy) -> anyhow::Result<Exit>
         deploy::print(session, &plan)?;
         return Ok(Exit::Done);
     }
-    let context = session.context(&target)?;
+    Environment::load(&session.root, &target.environment)?;
+    // Before the context: it takes over Ctrl-C, which has to end the question at once.
     confirmed(session, &target.environment, confirm.as_deref())?;
+    let context = session.context(&target)?;
     let plan =
         Plan::destroy(&deploy::table()?, &Selection::default(), &target.environment, &context)?;
     let ended = deploy::carry_out(session, &context, &plan, None)?;

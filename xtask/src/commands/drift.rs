@@ -17,6 +17,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<Exit> {
     let context = session.context(&arguments.target)?;
+    context.needs_state()?;
     let environment = context.environment.name.clone();
     let terraform = context.terraform()?.aside("drift");
     let watch = Watch::aside("drift", LONGEST, |message| session.progress(message));
