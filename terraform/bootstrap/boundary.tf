@@ -22,7 +22,7 @@ locals {
   # These answer in one region, whatever region they are asked about.
   global_services = ["budgets", "ce", "route53", "shield"]
   iam_actions = [
-    "AttachRolePolicy", "CreateOpenIDConnectProvider", "CreateRole", "CreateServiceLinkedRole", "DeleteOpenIDConnectProvider", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy", "Get*", "List*", "PassRole", "PutRolePolicy",
+    "AttachRolePolicy", "CreateOpenIDConnectProvider", "CreateRole", "CreateServiceLinkedRole", "DeleteOpenIDConnectProvider", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy", "Get*", "List*", "PutRolePolicy",
     "TagOpenIDConnectProvider", "TagRole", "UntagOpenIDConnectProvider", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole", "UpdateRoleDescription",
   ]
   global_region = { aws = "us-east-1", aws-cn = "cn-north-1", aws-us-gov = "us-gov-west-1" }[local.partition]
@@ -50,6 +50,13 @@ resource "aws_iam_policy" "boundary" {
         Action    = concat([for service in local.global_services : "${service}:*"], [for action in local.iam_actions : "iam:${action}"])
         Resource  = ["*"]
         Condition = { StringEquals = { "aws:RequestedRegion" = local.global_region } }
+      },
+      {
+        # Asked within the request that a role is passed with, in whatever region that one is made.
+        Sid      = "PassRoles"
+        Effect   = "Allow"
+        Action   = ["iam:PassRole"]
+        Resource = ["arn:${local.partition}:iam::${var.account_id}:role/supabase-${each.key}-*"]
       },
       {
         Sid       = "RolesOnlyBelowThisCeiling"

@@ -15,6 +15,14 @@ locals {
         Condition = { StringEquals = local.tagged[name] }
       },
       {
+        # A certificate is requested with its tags.
+        Sid       = "TagNewCertificate"
+        Effect    = "Allow"
+        Action    = ["acm:AddTagsToCertificate"]
+        Resource  = ["arn:${local.partition}:acm:${local.account}:certificate/*"]
+        Condition = { StringEquals = local.tagged[name], Null = local.untagged }
+      },
+      {
         Sid       = "ManageOwnCertificate"
         Effect    = "Allow"
         Action    = ["acm:AddTagsToCertificate", "acm:DeleteCertificate", "acm:DescribeCertificate", "acm:ListTagsForCertificate", "acm:RemoveTagsFromCertificate"]
@@ -47,15 +55,16 @@ locals {
         Resource = ["arn:${local.partition}:wafv2:${local.account}:regional/webacl/supabase-${name}/*", "arn:${local.partition}:wafv2:${local.account}:regional/managedruleset/*/*"]
       },
       {
-        # AWS names no resource for the delivery of a firewall's log to CloudWatch.
-        Sid       = "DeliverFirewallLog"
-        Effect    = "Allow"
-        Action    = ["logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:PutResourcePolicy"]
-        Resource  = ["*"]
-        Condition = { "ForAnyValue:StringEquals" = { "aws:CalledVia" = ["wafv2.amazonaws.com"] } }
+        # AWS names no resource for the delivery of a firewall's log to CloudWatch, and WAF does not say that it asks.
+        Sid      = "DeliverFirewallLog"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:PutResourcePolicy"]
+        Resource = ["*"]
       },
     ]
   }
+
+  cost_watch_arns = [for kind in ["anomalymonitor", "anomalysubscription"] : "arn:${local.partition}:ce::${var.account_id}:${kind}/*"]
 
   operate_statements = {
     for name in keys(var.environments) : name => [
@@ -85,7 +94,7 @@ locals {
           "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DisassociateKmsKey", "logs:ListTagsForResource", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
         ]
         Resource = [
-          for group in ["/aws/containerinsights/supabase-${name}/*", "/aws/eks/supabase-${name}/*", "/aws/rds/instance/supabase-${name}/*", "/aws/rds/instance/supabase-${name}-replica/*", "/aws/vpc/supabase-${name}/*", "aws-waf-logs-supabase-${name}"] :
+          for group in ["/aws/containerinsights/supabase-${name}/*", "/aws/eks/supabase-${name}/*", "/aws/rds/instance/supabase-${name}/*", "/aws/rds/instance/supabase-${name}-replica/*", "/aws/vpc/supabase-${name}/*", "aws-waf-logs-supabase-${name}", "aws-waf-logs-supabase-${name}:*"] :
           "${local.logs_arn}:${group}"
         ]
       },
@@ -117,12 +126,20 @@ locals {
         Condition = { StringEquals = local.tagged[name] }
       },
       {
+        # Both are made with their tags.
+        Sid       = "TagNewCostWatch"
+        Effect    = "Allow"
+        Action    = ["ce:TagResource"]
+        Resource  = local.cost_watch_arns
+        Condition = { StringEquals = local.tagged[name], Null = local.untagged }
+      },
+      {
         Sid    = "ManageOwnCostWatch"
         Effect = "Allow"
         Action = [
           "ce:DeleteAnomalyMonitor", "ce:DeleteAnomalySubscription", "ce:GetAnomalyMonitors", "ce:GetAnomalySubscriptions", "ce:ListTagsForResource", "ce:TagResource", "ce:UntagResource", "ce:UpdateAnomalyMonitor", "ce:UpdateAnomalySubscription",
         ]
-        Resource  = ["arn:${local.partition}:ce::${var.account_id}:anomalymonitor/*", "arn:${local.partition}:ce::${var.account_id}:anomalysubscription/*"]
+        Resource  = local.cost_watch_arns
         Condition = { StringEquals = local.owned[name] }
       },
       {
@@ -153,11 +170,10 @@ locals {
       },
       {
         # Creating a vault mounts its storage; AWS names no resource for it.
-        Sid       = "MountVault"
-        Effect    = "Allow"
-        Action    = ["backup-storage:MountCapsule"]
-        Resource  = ["*"]
-        Condition = { "ForAnyValue:StringEquals" = { "aws:CalledVia" = ["backup.amazonaws.com"] } }
+        Sid      = "MountVault"
+        Effect   = "Allow"
+        Action   = ["backup-storage:MountCapsule"]
+        Resource = ["*"]
       },
     ]
   }

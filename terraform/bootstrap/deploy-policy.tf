@@ -17,9 +17,13 @@ locals {
   account  = "${var.region}:${var.account_id}"
   tagged   = { for name in keys(var.environments) : name => { "aws:RequestTag/Environment" = name } }
   owned    = { for name in keys(var.environments) : name => { "aws:ResourceTag/Environment" = name } }
+  untagged = { "aws:ResourceTag/Environment" = "true" }
   ec2_arn  = "arn:${local.partition}:ec2:${local.account}"
   iam_arn  = "arn:${local.partition}:iam::${var.account_id}"
   logs_arn = "arn:${local.partition}:logs:${local.account}:log-group"
+
+  # Terraform looks at workspace default, which stays empty, while it connects.
+  state_objects = { for name in keys(var.environments) : name => ["${local.state_arn}/env:/${name}/*", "${local.state_arn}/supabase.tfstate"] }
 
   ec2_arns = [
     for kind in [
@@ -98,12 +102,13 @@ locals {
         Condition = { StringEquals = local.owned[name] }
       },
       {
-        # The default group of a new VPC comes without tags, and is adopted to be emptied.
-        Sid       = "AdoptDefaultSecurityGroup"
+        # The default group of a new VPC comes without tags, and is adopted to be emptied; so does the group that EKS
+        # makes for a cluster, which is opened to private networks.
+        Sid       = "AdoptUntaggedSecurityGroups"
         Effect    = "Allow"
-        Action    = ["ec2:CreateTags", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
+        Action    = ["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateTags", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
         Resource  = ["${local.ec2_arn}:security-group/*"]
-        Condition = { Null = { "aws:ResourceTag/Environment" = "true" } }
+        Condition = { Null = local.untagged }
       },
       {
         # Images that a launch template may start.
@@ -111,6 +116,14 @@ locals {
         Effect   = "Allow"
         Action   = ["ec2:RunInstances"]
         Resource = ["arn:${local.partition}:ec2:${var.region}::image/*"]
+      },
+      {
+        # EKS asks whether its caller could start a node: the node's network interface and the group that EKS made carry no
+        # tag of ours. Launch template, subnet, instance and volume do, and confine it.
+        Sid      = "RunInUntaggedNetwork"
+        Effect   = "Allow"
+        Action   = ["ec2:RunInstances"]
+        Resource = ["${local.ec2_arn}:network-interface/*", "${local.ec2_arn}:security-group/*"]
       },
     ]
   }
@@ -192,19 +205,24 @@ locals {
         Resource = ["arn:${local.partition}:s3:::supabase-${name}-*"]
       },
       {
-        Sid    = "UseState"
-        Effect = "Allow"
-        Action = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-        Resource = [
-          "${local.state_arn}/env:/${name}/*",
-        ]
+        Sid      = "UseState"
+        Effect   = "Allow"
+        Action   = ["s3:DeleteObject", "s3:PutObject"]
+        Resource = ["${local.state_arn}/env:/${name}/*"]
       },
       {
-        Sid       = "ListState"
-        Effect    = "Allow"
-        Action    = ["s3:ListBucket"]
-        Resource  = [local.state_arn]
-        Condition = { StringLike = { "s3:prefix" = ["env:/", "env:/${name}/*", "supabase.tfstate"] } }
+        Sid      = "ReadState"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = local.state_objects[name]
+      },
+      {
+        # Every run sees that the bucket is there and in shape. No condition on the prefix: a question after the bucket
+        # itself has none, and without this right S3 calls a key that does not exist yet forbidden, not absent.
+        Sid      = "CheckStateBucket"
+        Effect   = "Allow"
+        Action   = ["s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration", "s3:ListBucket"]
+        Resource = [local.state_arn]
       },
       {
         Sid    = "ManageParameters"
@@ -220,6 +238,14 @@ locals {
         Action    = ["kms:CreateKey"]
         Resource  = ["*"]
         Condition = { StringEquals = local.tagged[name] }
+      },
+      {
+        # A key that is made with tags is tagged before it has any; nobody else's key without them has to be ours.
+        Sid       = "TagNewKeys"
+        Effect    = "Allow"
+        Action    = ["kms:TagResource"]
+        Resource  = ["arn:${local.partition}:kms:${local.account}:key/*"]
+        Condition = { StringEquals = local.tagged[name], Null = local.untagged }
       },
       {
         Sid    = "UseOwnKeys"

@@ -1,4 +1,33 @@
 locals {
+  configuration_reads = [
+    "acm:DescribeCertificate", "acm:ListTagsForCertificate",
+    "backup:DescribeBackupVault", "backup:GetBackupPlan", "backup:GetBackupSelection", "backup:GetRestoreTestingPlan", "backup:GetRestoreTestingSelection", "backup:ListTags",
+    "budgets:ListTagsForResource", "budgets:ViewBudget",
+    "ce:GetAnomalyMonitors", "ce:GetAnomalySubscriptions", "ce:ListTagsForResource",
+    "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource",
+    "ec2:DescribeSecurityGroupReferences", "ec2:DescribeVpcAttribute",
+    "eks:DescribeAccessEntry", "eks:DescribeAddon", "eks:DescribeCluster", "eks:DescribeNodegroup", "eks:ListAssociatedAccessPolicies", "eks:ListTagsForResource",
+    "iam:GetOpenIDConnectProvider", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies",
+    "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags",
+    "logs:ListTagsForResource",
+    "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups", "rds:DescribeDBParameters", "rds:DescribeDBSubnetGroups", "rds:DescribeEventSubscriptions", "rds:ListTagsForResource",
+    "route53:GetHostedZone", "route53:ListResourceRecordSets", "route53:ListTagsForResource",
+    "sns:GetTopicAttributes", "sns:ListTagsForResource",
+    "ssm:ListTagsForResource",
+    "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:ListTagsForResource",
+  ]
+
+  # Everything of these services in this account. IAM takes no wildcard for the service, so each is named; two have no
+  # region in their ARNs, those of IAM want a kind, and zones of Route 53 no account.
+  configuration_arns = concat(
+    [
+      for service in distinct([for action in local.configuration_reads : split(":", action)[0]]) :
+      "arn:${local.partition}:${service}:${contains(["budgets", "ce"], service) ? "" : var.region}:${var.account_id}:*"
+      if !contains(["iam", "route53"], service)
+    ],
+    ["${local.iam_arn}:oidc-provider/*", "${local.iam_arn}:role/*", "arn:${local.partition}:route53:::hostedzone/*"],
+  )
+
   # Reading the configuration of resources, as a refresh does. No data: neither objects nor secret parameters.
   plan_statements = {
     for name in keys(var.environments) : name => [
@@ -13,31 +42,10 @@ locals {
         Resource = ["*"]
       },
       {
-        Sid    = "ReadConfiguration"
-        Effect = "Allow"
-        Action = [
-          "acm:DescribeCertificate", "acm:ListTagsForCertificate",
-          "backup:DescribeBackupVault", "backup:GetBackupPlan", "backup:GetBackupSelection", "backup:GetRestoreTestingPlan", "backup:GetRestoreTestingSelection", "backup:ListTags",
-          "budgets:ListTagsForResource", "budgets:ViewBudget",
-          "ce:GetAnomalyMonitors", "ce:GetAnomalySubscriptions", "ce:ListTagsForResource",
-          "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource",
-          "ec2:DescribeSecurityGroupReferences", "ec2:DescribeVpcAttribute",
-          "eks:DescribeAccessEntry", "eks:DescribeAddon", "eks:DescribeCluster", "eks:DescribeNodegroup", "eks:ListAssociatedAccessPolicies", "eks:ListTagsForResource",
-          "iam:GetOpenIDConnectProvider", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies",
-          "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags",
-          "logs:ListTagsForResource",
-          "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups", "rds:DescribeDBParameters", "rds:DescribeDBSubnetGroups", "rds:DescribeEventSubscriptions", "rds:ListTagsForResource",
-          "route53:GetHostedZone", "route53:ListResourceRecordSets", "route53:ListTagsForResource",
-          "sns:GetTopicAttributes", "sns:ListTagsForResource",
-          "ssm:ListTagsForResource",
-          "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:ListTagsForResource",
-        ]
-        # This account, whatever the service; zones of Route 53 belong to no account in their ARN.
-        Resource = [
-          "arn:${local.partition}:*:${local.account}:*",
-          "arn:${local.partition}:*::${var.account_id}:*",
-          "arn:${local.partition}:route53:::hostedzone/*",
-        ]
+        Sid      = "ReadConfiguration"
+        Effect   = "Allow"
+        Action   = local.configuration_reads
+        Resource = local.configuration_arns
       },
       {
         Sid    = "ReadBuckets"
@@ -56,17 +64,17 @@ locals {
         Resource = ["arn:${local.partition}:ssm:${var.region}:${var.account_id}:parameter/${name}/supabase/*"]
       },
       {
-        Sid       = "ListState"
-        Effect    = "Allow"
-        Action    = ["s3:ListBucket"]
-        Resource  = [local.state_arn]
-        Condition = { StringLike = { "s3:prefix" = ["env:/", "env:/${name}/*", "supabase.tfstate"] } }
+        # No condition on the prefix: without this right S3 calls a key that does not exist yet forbidden, not absent.
+        Sid      = "ListState"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [local.state_arn]
       },
       {
         Sid      = "ReadState"
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
-        Resource = ["${local.state_arn}/env:/${name}/*"]
+        Resource = local.state_objects[name]
       },
       {
         # A plan holds the lock while it reads.

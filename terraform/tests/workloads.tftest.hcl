@@ -125,6 +125,11 @@ run "workloads" {
   }
 
   assert {
+    condition     = length(setsubtract(["s3:GetObjectTagging", "s3:PutObjectTagging"], flatten([for statement in local.workloads.storage.statements : statement.Action]))) == 0
+    error_message = "Supabase Storage tags the objects of resumable uploads."
+  }
+
+  assert {
     condition     = one([for statement in local.workloads.cluster_autoscaler.statements : statement.Condition.StringEquals if statement.Sid == "Resize"]) == { "aws:ResourceTag/k8s.io/cluster-autoscaler/supabase-test" = "owned" }
     error_message = "The autoscaler resizes the groups of its own cluster only."
   }

@@ -67,12 +67,12 @@ run "least_privilege" {
     condition = alltrue(flatten([
       for name, policies in local.deploy_statements : [
         for statements in policies : [
-          for statement in statements : can(statement.Condition) || statement.Sid == "Unsubscribe" || alltrue([for action in statement.Action : can(regex(":(Describe|Get|List)", action))])
+          for statement in statements : can(statement.Condition) || contains(["DeliverFirewallLog", "MountVault", "Unsubscribe"], statement.Sid) || alltrue([for action in statement.Action : can(regex(":(Describe|Get|List)", action))])
           if contains(statement.Resource, "*")
         ]
       ]
     ]))
-    error_message = "The deploy role writes to `*` only what a condition confines, or ends a subscription."
+    error_message = "The deploy role writes to `*` only what a condition confines, or what AWS names no resource for."
   }
 
   assert {
@@ -102,6 +102,85 @@ run "least_privilege" {
   assert {
     condition     = alltrue([for policy in aws_iam_policy.role : length(policy.policy) <= 6144])
     error_message = "Every policy fits into what IAM allows."
+  }
+}
+
+# What IAM and the services look at, and nothing on a laptop does.
+run "accepted" {
+  command = plan
+
+  # MalformedPolicyDocument: "vendor must be fully qualified and cannot contain regexes".
+  assert {
+    condition = alltrue(flatten([
+      for policy in concat(values(aws_iam_policy.role), values(aws_iam_policy.boundary)) : [
+        for statement in jsondecode(policy.policy).Statement : [
+          for arn in statement.Resource : arn == "*" || can(regex("^arn:aws:[a-z0-9-]+:", arn))
+        ]
+      ]
+    ]))
+    error_message = "The partition and the service of every ARN are spelt out."
+  }
+
+  assert {
+    condition = toset([for arn in local.configuration_arns : split(":", arn)[2]]) == toset([for action in local.configuration_reads : split(":", action)[0]]) && alltrue([
+      for arn in local.configuration_arns : contains(["123456789012", "route53"], split(":", arn)[4] == "" ? split(":", arn)[2] : split(":", arn)[4])
+    ])
+    error_message = "The plan role reads the configuration of each service in this account."
+  }
+
+  # A key that does not exist yet, and the bucket itself, are asked for without a prefix.
+  assert {
+    condition = alltrue([
+      for statements in [local.plan_statements.prod, local.data_statements.prod] : anytrue([
+        for statement in statements : contains(statement.Action, "s3:ListBucket") && statement.Resource == ["arn:aws:s3:::supabase-terraform-state-123456789012-eu-west-1"] && !can(statement.Condition)
+      ])
+    ])
+    error_message = "Both roles may list the state bucket."
+  }
+
+  assert {
+    condition = alltrue([
+      for action in ["s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration"] :
+      contains(one([for statement in local.data_statements.prod : statement.Action if statement.Sid == "CheckStateBucket"]), action)
+    ])
+    error_message = "The deploy role sees that the state bucket is in shape."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in [
+        one([for statement in local.data_statements.prod : statement if statement.Sid == "TagNewKeys"]),
+        one([for statement in local.edge_statements.prod : statement if statement.Sid == "TagNewCertificate"]),
+        one([for statement in local.operate_statements.prod : statement if statement.Sid == "TagNewCostWatch"]),
+      ] :
+      statement.Condition == { StringEquals = { "aws:RequestTag/Environment" = "prod" }, Null = { "aws:ResourceTag/Environment" = "true" } } && !contains(statement.Resource, "*")
+    ])
+    error_message = "What is made with tags may be tagged before it has any, with the environment's own name."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in local.network_statements.prod : can(statement.Condition) || alltrue([for arn in statement.Resource : can(regex(":(network-interface|security-group)/\\*$|::image/\\*$", arn))])
+      if contains(statement.Action, "ec2:RunInstances")
+    ]) && one([for statement in local.network_statements.prod : length(statement.Resource) if statement.Sid == "RunInUntaggedNetwork"]) == 2
+    error_message = "Nodes start beside interfaces and groups without tags, and from nothing else that is not this environment's."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_policy.boundary["prod"].policy).Statement : can(statement.Condition) if contains(statement.Action, "iam:PassRole")] == [false]
+    error_message = "The ceiling over passing a role knows no region: it is asked within the request of a regional service."
+  }
+
+  assert {
+    condition     = !can(regex("aws:CalledVia", jsonencode(local.deploy_statements)))
+    error_message = "No service here says that it was called by another."
+  }
+
+  assert {
+    condition = alltrue([
+      for suffix in ["", ":*"] : contains(one([for statement in local.operate_statements.prod : statement.Resource if statement.Sid == "ManageLogs"]), "arn:aws:logs:eu-west-1:123456789012:log-group:aws-waf-logs-supabase-prod${suffix}")
+    ])
+    error_message = "The firewall's log group is named as both of its actions see it."
   }
 }
 

@@ -23,9 +23,10 @@ locals {
       Resource = [var.storage_bucket_arn]
     },
     {
+      # Resumable uploads are marked with tags.
       Sid      = "UseObjects"
       Effect   = "Allow"
-      Action   = local.object_actions
+      Action   = concat(local.object_actions, ["s3:GetObjectTagging", "s3:PutObjectTagging"])
       Resource = ["${var.storage_bucket_arn}/*"]
     },
     {

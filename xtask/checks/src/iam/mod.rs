@@ -127,10 +127,33 @@ fn lint(
     );
     let mut findings: Vec<_> =
         issues.iter().filter_map(|issue| describe(issue, policies)).collect();
+    findings.extend(policies.iter().flat_map(open_arns));
     findings.sort();
     findings.dedup();
     let statements: usize = policies.iter().map(|policy| policy.statements.len()).sum();
     Ok(CheckOutcome::of_findings(&findings, format!("{statements} statements")))
+}
+
+/// ARNs whose partition or service is a pattern. IAM refuses the whole policy, which parliament does
+/// not know: "vendor must be fully qualified and cannot contain regexes".
+fn open_arns(policy: &Policy) -> Vec<String> {
+    let mut found = Vec::new();
+    // Elsewhere, a `*` may only stand for what the code leaves open.
+    if !policy.resources_are_known {
+        return found;
+    }
+    let resources = policy.statements.iter().flat_map(|statement| {
+        ["Resource", "NotResource"].into_iter().flat_map(|key| match &statement[key] {
+            Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().collect::<Vec<_>>(),
+        })
+    });
+    for arn in resources.filter(|arn| *arn != "*") {
+        if arn.split(':').take(3).any(|part| part.contains(['*', '?'])) {
+            found.push(format!("{}: spell out partition and service of {arn}", policy.place));
+        }
+    }
+    found
 }
 
 fn issues(output: &str) -> Vec<Issue> {
@@ -276,6 +299,21 @@ mod tests {
             policy.document()["Statement"][0]["Resource"],
             json!(["arn:aws:s3:::b/env/prod/*", "arn:aws:kms:r:1:key/*"])
         );
+    }
+
+    #[test]
+    fn an_arn_of_any_service_is_found() {
+        let of = |resource: Value, resources_are_known| {
+            let statements = vec![json!({ "Resource": resource })];
+            open_arns(&Policy { statements, ..policy(resources_are_known) })
+        };
+        let fine = json!(["*", "arn:aws:s3:::b/*", "arn:aws:iam::1:role/*"]);
+        assert_eq!(of(fine, true), [""; 0]);
+        let open = json!(["arn:aws:s3:::b", "arn:aws:*:eu-west-1:1:*"]);
+        let found = "a.tf: Read: spell out partition and service of arn:aws:*:eu-west-1:1:*";
+        assert_eq!(of(open.clone(), true), [found]);
+        assert_eq!(of(open, false), [""; 0]);
+        assert_eq!(of(json!("arn:aws:s?:::b"), true).len(), 1);
     }
 
     #[test]

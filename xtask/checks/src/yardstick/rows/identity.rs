@@ -108,7 +108,10 @@ pub(super) const ROWS: &[Row] = &[
         53,
         "lists on the bucket, reads and writes on its objects, apart",
         "modules/identity/workloads.tf",
-        &[Test("workloads:buckets")],
+        &[
+            Test("workloads:buckets"),
+            Says("workloads:workloads", "Supabase Storage tags the objects of resumable uploads."),
+        ],
     ),
     Row::new(
         54,
@@ -118,6 +121,7 @@ pub(super) const ROWS: &[Row] = &[
             Test("bootstrap/identities:github"),
             Test("bootstrap/identities:provider_exists"),
             Test("bootstrap/identities:operators"),
+            Test("bootstrap/identities:accepted"),
             Checkov("CKV_AWS_393"),
             Bootstrap(
                 exact_subjects,
