@@ -106,6 +106,17 @@ pub(super) const ROWS: &[Row] = &[
                     ),
                 ],
             ),
+            Code(
+                same_log_prefix,
+                &[
+                    edit(
+                        "rendered/prod-supabase.yaml",
+                        "access_logs.s3.prefix=alb",
+                        "access_logs.s3.prefix=api",
+                    ),
+                    edit("terraform/modules/storage/main.tf", "/alb/AWSLogs/", "/AWSLogs/"),
+                ],
+            ),
         ],
     ),
     Row::new(
@@ -259,6 +270,23 @@ fn access_logs(plan: &PlanView<'_>) -> Verdict {
             .any(|it| it["Principal"]["Service"] == service && it["Action"] == "s3:PutObject"),
         "the load balancer cannot write its log",
     )
+}
+
+/// The load balancer writes its log where the bucket's policy lets it; elsewhere, AWS refuses all of
+/// its attributes, and it never gets a name.
+fn same_log_prefix(sources: &Sources) -> Verdict {
+    let policy = sources.text("terraform/modules/storage/main.tf")?;
+    for (path, text) in sources.below("rendered/", "-supabase.yaml") {
+        let (_, rest) = text
+            .split_once("access_logs.s3.prefix=")
+            .ok_or_else(|| format!("{path}: the load balancer logs without a prefix"))?;
+        let prefix = rest.split([',', '"']).next().unwrap_or_default();
+        must(
+            !prefix.is_empty() && policy.contains(&format!("}}/{prefix}/AWSLogs/")),
+            format!("{path}: the bucket's policy lets nobody write below `{prefix}`"),
+        )?;
+    }
+    Ok(())
 }
 
 fn named_origins(plan: &PlanView<'_>) -> Verdict {
