@@ -88,10 +88,14 @@ resource "aws_wafv2_web_acl" "this" {
         vendor_name = "AWS"
         name        = "AWSManagedRulesCommonRuleSet"
 
-        # Counted, not blocked, because Supabase does by design what these look for: uploads are larger than 8 KiB,
-        # the database takes any text a user may write, and not every client library names itself.
+        # Counted, not blocked, because Supabase does by design what these look for: uploads are larger than 8 KiB, the
+        # database takes any text a user may write, in bodies as in filters, lists of filters grow beyond 2 KiB, objects
+        # are called what their owners call them, redirect_to is a URL, and not every client library names itself.
         dynamic "rule_action_override" {
-          for_each = toset(["SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericRFI_BODY", "NoUserAgent_HEADER"])
+          for_each = toset([
+            "CrossSiteScripting_BODY", "CrossSiteScripting_QUERYARGUMENTS", "GenericRFI_BODY", "GenericRFI_QUERYARGUMENTS", "NoUserAgent_HEADER",
+            "RestrictedExtensions_QUERYARGUMENTS", "RestrictedExtensions_URIPATH", "SizeRestrictions_BODY", "SizeRestrictions_QUERYSTRING",
+          ])
 
           content {
             name = rule_action_override.value
