@@ -30,13 +30,13 @@ fn helm(root: &Path) -> PathBuf {
         .expect("this test needs helm: `cargo xtask doctor` says how to get it")
 }
 
-/// Kong's configuration in the chart's ConfigMap, read as its Pod would read it.
-fn rendered(settings: &[&str]) -> Config {
+/// One template of the chart.
+fn template(name: &str, settings: &[&str]) -> Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let mut command = Processes::default().command(helm(&root)).arg("template").arg("supabase");
     command = command
         .arg(root.join("helm/supabase"))
-        .args(["--show-only", "templates/kong/configmap.yaml"]);
+        .args(["--show-only", &format!("templates/kong/{name}.yaml")]);
     for setting in [
         "database.host=db",
         "storage.bucket=objects",
@@ -48,7 +48,12 @@ fn rendered(settings: &[&str]) -> Config {
     for setting in settings {
         command = command.args(["--set", setting]);
     }
-    let map: Value = serde_norway::from_str(&command.output().unwrap()).unwrap();
+    serde_norway::from_str(&command.output().unwrap()).unwrap()
+}
+
+/// Kong's configuration in the chart's ConfigMap, read as its Pod would read it.
+fn rendered(settings: &[&str]) -> Config {
+    let map = template("configmap", settings);
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("kong.yaml"), map["data"]["kong.yaml"].as_str().unwrap())
         .unwrap();
@@ -227,4 +232,28 @@ fn settings_close_routes() {
         403,
         "the address is not in the list"
     );
+}
+
+/// What holds keys stays in memory, which is small; what clients send may be large.
+#[test]
+fn keys_stay_in_memory_and_uploads_go_to_the_disk() {
+    let pod = &template("deployment", &[])["spec"]["template"]["spec"];
+    let named = |list: &Value, name: &str| {
+        list.as_sequence().unwrap().iter().find(|it| it["name"] == *name).unwrap().clone()
+    };
+    let container = named(&pod["containers"], "kong");
+    let volume_of = |variable: &str| {
+        let value = named(&container["env"], variable)["value"].clone();
+        let path = Path::new(value.as_str().unwrap()).to_owned();
+        let mounts = container["volumeMounts"].as_sequence().unwrap();
+        let mount = mounts.iter().find(|it| path.starts_with(it["mountPath"].as_str().unwrap()));
+        named(&pod["volumes"], mount.unwrap()["name"].as_str().unwrap())["emptyDir"].clone()
+    };
+    for of_keys in ["KONG_DECLARATIVE_CONFIG", "KONG_PREFIX"] {
+        assert_eq!(volume_of(of_keys)["medium"], "Memory", "{of_keys}");
+    }
+    let spool = volume_of("KONG_NGINX_PROXY_CLIENT_BODY_TEMP_PATH");
+    assert!(spool["medium"].is_null() && spool["sizeLimit"] == "4Gi", "{spool:?}");
+    let downloads = named(&container["env"], "KONG_NGINX_PROXY_PROXY_MAX_TEMP_FILE_SIZE");
+    assert_eq!(downloads["value"], "0");
 }
