@@ -39,6 +39,7 @@ module "cluster" {
   vpc_id                   = module.network.vpc_id
   service_cidr             = var.cluster.service_cidr
   public_access_cidrs      = var.cluster.public_access_cidrs
+  private_access_cidrs     = var.cluster.private_access_cidrs
   zonal_shift              = var.cluster.zonal_shift
   access                   = var.cluster.access
   nodes                    = var.nodes

@@ -112,16 +112,19 @@ variable "network" {
 variable "cluster" {
   description = <<-TEXT
     public_access_cidrs: networks that reach the Kubernetes API from outside the VPC. None switches the public endpoint
-      off: deployments then run inside the VPC or over a VPN.
+      off: deployments then run in one of private_access_cidrs.
+    private_access_cidrs: private networks (a runner's VPC, a VPN) that reach the private endpoint over a connection of
+      yours to the VPC; without one, nobody but the nodes does.
     service_cidr: addresses of Kubernetes Services; unchangeable once the cluster exists.
     zonal_shift: let EKS move traffic away from an impaired zone; free.
     access: who may use the Kubernetes API, by a name of yours: the ARN of an IAM role (or user), an EKS access policy,
       and the namespaces it holds for (none: the whole cluster). Whoever deploys needs AmazonEKSClusterAdminPolicy.
   TEXT
   type = object({
-    public_access_cidrs = optional(list(string), [])
-    service_cidr        = optional(string, "172.20.0.0/16")
-    zonal_shift         = optional(bool, false)
+    public_access_cidrs  = optional(list(string), [])
+    private_access_cidrs = optional(list(string), [])
+    service_cidr         = optional(string, "172.20.0.0/16")
+    zonal_shift          = optional(bool, false)
     access = map(object({
       principal_arn = string
       policy        = optional(string, "AmazonEKSClusterAdminPolicy")
@@ -132,6 +135,11 @@ variable "cluster" {
   validation {
     condition     = alltrue([for cidr in var.cluster.public_access_cidrs : can(cidrhost(cidr, 0)) && !endswith(cidr, "/0")])
     error_message = "cluster.public_access_cidrs holds a range that is malformed or open to everybody: list the networks you work from, such as 203.0.113.0/24, or none."
+  }
+
+  validation {
+    condition     = alltrue([for cidr in var.cluster.private_access_cidrs : can(cidrnetmask(cidr)) && can(regex("^(10\\.|192\\.168\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.)", cidr)) && try(cidrhost(cidr, 0) == split("/", cidr)[0], false)])
+    error_message = "cluster.private_access_cidrs holds a range that is malformed or not private (RFC 1918): list the networks that are connected to the VPC, such as 10.90.0.0/16, or none."
   }
 
   validation {
@@ -203,7 +211,9 @@ variable "database" {
       GiB on, AWS gives four times the disk operations.
     multi_az: a standby in another zone; off halves the price of instance and storage.
     backup_retention_days: point-in-time recovery; free up to the size of the database.
-    replica: a second instance to read from, at the price of its class, or null.
+    replica: a second instance to read from, or null. Its class is the primary's, at half the price of Multi-AZ, unless a
+      larger one is named: PostgreSQL refuses a standby that takes fewer connections than its primary, and RDS derives
+      their number from memory.
   TEXT
   type = object({
     instance_class        = string
@@ -212,7 +222,7 @@ variable "database" {
     multi_az              = optional(bool, true)
     backup_retention_days = optional(number, 7)
     replica = optional(object({
-      instance_class = string
+      instance_class = optional(string)
       multi_az       = optional(bool, false)
     }))
   })

@@ -17,10 +17,6 @@ cluster = {
   public_access_cidrs = ["203.0.113.0/24"]
   access = {
     deploy = { principal_arn = "arn:aws:iam::123456789012:role/supabase-dev-deploy" }
-    plan = {
-      principal_arn = "arn:aws:iam::123456789012:role/supabase-dev-plan"
-      policy        = "AmazonEKSAdminViewPolicy"
-    }
   }
 }
 

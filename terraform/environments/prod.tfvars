@@ -13,15 +13,13 @@ network = {
 }
 
 cluster = {
-  # The Kubernetes API is reached from inside the VPC only: deploy from a runner there, or over a VPN.
-  public_access_cidrs = []
-  zonal_shift         = true
+  # The Kubernetes API has no public endpoint: name the network that you deploy from, connected to the VPC by peering,
+  # a transit gateway or a VPN.
+  public_access_cidrs  = []
+  private_access_cidrs = []
+  zonal_shift          = true
   access = {
     deploy = { principal_arn = "arn:aws:iam::123456789012:role/supabase-prod-deploy" }
-    plan = {
-      principal_arn = "arn:aws:iam::123456789012:role/supabase-prod-plan"
-      policy        = "AmazonEKSAdminViewPolicy"
-    }
   }
 }
 
@@ -39,7 +37,7 @@ database = {
   max_storage_gib       = 1000
   multi_az              = true
   backup_retention_days = 30
-  replica               = { instance_class = "db.r6g.large" }
+  replica               = {}
 }
 
 # Placeholder: write a public hosted zone of your account.

@@ -30,6 +30,7 @@ variables {
   subnet_ids               = { eu-west-1a = "subnet-a", eu-west-1b = "subnet-b", eu-west-1c = "subnet-c" }
   service_cidr             = "172.20.0.0/16"
   public_access_cidrs      = []
+  private_access_cidrs     = []
   zonal_shift              = true
   access                   = { deploy = { principal_arn = "arn:aws:iam::123456789012:role/deploy", policy = "AmazonEKSClusterAdminPolicy", namespaces = [] } }
   nodes                    = { architecture = "arm64", instance_types = ["t4g.xlarge"], disk_gib = 100, min_per_zone = 1, desired_per_zone = 1, max_per_zone = 3 }
@@ -48,6 +49,11 @@ run "private" {
   assert {
     condition     = aws_eks_cluster.this.vpc_config[0].endpoint_private_access && !aws_eks_cluster.this.vpc_config[0].endpoint_public_access
     error_message = "Without networks that may reach it, the API has no public endpoint."
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.private_access) == 0
+    error_message = "Without private networks that may reach it, the API answers the nodes alone."
   }
 
   assert {
@@ -161,6 +167,25 @@ run "addons" {
   assert {
     condition     = toset(keys(output.addon_versions)) == toset(keys(jsondecode(file("support.json")).kubernetes))
     error_message = "The table of add-on versions covers every Kubernetes minor that can be chosen."
+  }
+}
+
+run "private_to_some" {
+  command = plan
+
+  module {
+    source = "./modules/cluster"
+  }
+
+  variables {
+    private_access_cidrs = ["10.90.0.0/16"]
+  }
+
+  assert {
+    condition = [for rule in aws_vpc_security_group_ingress_rule.private_access : [rule.cidr_ipv4, rule.ip_protocol, rule.from_port, rule.to_port]] == [
+      ["10.90.0.0/16", "tcp", 443, 443],
+    ]
+    error_message = "A private network reaches the API, and nothing but the API."
   }
 }
 

@@ -98,7 +98,7 @@ run "prod" {
     storage_gib           = run.read_prod.values.database.storage_gib
     max_storage_gib       = run.read_prod.values.database.max_storage_gib
     multi_az              = run.read_prod.values.database.multi_az
-    replica               = { instance_class = run.read_prod.values.database.replica.instance_class, multi_az = false }
+    replica               = { multi_az = false }
     backup_retention_days = run.read_prod.values.database.backup_retention_days
     deletion_protection   = run.read_prod.values.deletion_protection
     final_snapshot        = run.read_prod.values.final_snapshot
@@ -120,8 +120,46 @@ run "prod" {
   }
 
   assert {
+    condition     = aws_db_instance.replica[0].instance_class == aws_db_instance.primary.instance_class
+    error_message = "The replica takes as many connections as the primary."
+  }
+
+  assert {
     condition     = toset(aws_db_instance.replica[0].enabled_cloudwatch_logs_exports) == toset(["postgresql", "upgrade"]) && length(aws_cloudwatch_log_group.this) == 4
     error_message = "The replica's logs are exported, to groups of their own."
+  }
+}
+
+run "small_replica" {
+  command = plan
+
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    instance_class = "db.r6g.xlarge"
+    replica        = { instance_class = "db.r6g.large", multi_az = false }
+  }
+
+  expect_failures = [var.replica]
+}
+
+run "large_replica" {
+  command = plan
+
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    instance_class = "db.r6g.large"
+    replica        = { instance_class = "db.r6g.xlarge", multi_az = false }
+  }
+
+  assert {
+    condition     = aws_db_instance.replica[0].instance_class == "db.r6g.xlarge"
+    error_message = "A larger class than the primary's may be named."
   }
 }
 

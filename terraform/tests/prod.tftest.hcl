@@ -102,6 +102,11 @@ run "prod" {
   }
 
   assert {
+    condition     = !anytrue([for entry in var.cluster.access : endswith(entry.principal_arn, "-plan")])
+    error_message = "The role of plans, which any branch may assume, does not get into the cluster, where it would read every Secret."
+  }
+
+  assert {
     condition     = length(module.dns) == 1 && output.hostname == "api.example.com"
     error_message = "Prod has a host name of its own."
   }

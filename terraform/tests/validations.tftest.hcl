@@ -284,3 +284,29 @@ run "twelfth" {
     var.cluster,
   ]
 }
+
+run "thirteenth" {
+  command = plan
+
+  variables {
+    # cluster private network malformed
+    cluster = { private_access_cidrs = ["10.90.0.0"], access = { deploy = { principal_arn = "arn:aws:iam::123456789012:role/deploy" } } }
+  }
+
+  expect_failures = [
+    var.cluster,
+  ]
+}
+
+run "fourteenth" {
+  command = plan
+
+  variables {
+    # cluster private network public
+    cluster = { private_access_cidrs = ["203.0.113.0/24"], access = { deploy = { principal_arn = "arn:aws:iam::123456789012:role/deploy" } } }
+  }
+
+  expect_failures = [
+    var.cluster,
+  ]
+}

@@ -57,6 +57,18 @@ resource "aws_eks_cluster" "this" {
   ]
 }
 
+# The private endpoint answers whom the group that EKS made lets in: the nodes, and the networks named here.
+resource "aws_vpc_security_group_ingress_rule" "private_access" {
+  for_each = toset(var.private_access_cidrs)
+
+  security_group_id = aws_eks_cluster.this.vpc_config[0].cluster_security_group_id
+  description       = "Kubernetes API from ${each.value}"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
 # The thumbprint is left out: IAM trusts the certificate authorities behind EKS issuers by itself.
 resource "aws_iam_openid_connect_provider" "this" {
   url            = aws_eks_cluster.this.identity[0].oidc[0].issuer

@@ -43,6 +43,11 @@ variable "public_access_cidrs" {
   type        = list(string)
 }
 
+variable "private_access_cidrs" {
+  description = "Private networks, connected to the VPC, that reach the Kubernetes API at its private endpoint."
+  type        = list(string)
+}
+
 variable "zonal_shift" {
   description = "Whether EKS may shift traffic away from an impaired zone."
   type        = bool

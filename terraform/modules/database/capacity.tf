@@ -22,10 +22,12 @@ locals {
     "db.r8g.16xlarge" = 512
   }
 
+  replica_class = try(coalesce(var.replica.instance_class, var.instance_class), null)
+
   instances = merge(
     { primary = { identifier = local.identifier, instance_class = var.instance_class, replica = false } },
     var.replica == null ? {} : {
-      replica = { identifier = local.replica_identifier, instance_class = var.replica.instance_class, replica = true }
+      replica = { identifier = local.replica_identifier, instance_class = local.replica_class, replica = true }
     },
   )
 }

@@ -85,7 +85,7 @@ resource "aws_db_instance" "replica" {
 
   identifier          = local.replica_identifier
   replicate_source_db = aws_db_instance.primary.identifier
-  instance_class      = var.replica.instance_class
+  instance_class      = local.replica_class
 
   storage_type          = "gp3"
   max_allocated_storage = var.max_storage_gib

@@ -91,11 +91,17 @@ variable "multi_az" {
 }
 
 variable "replica" {
-  description = "Read replica, or null for none."
+  description = "Read replica, or null for none. Without a class of its own it takes the primary's."
   type = object({
-    instance_class = string
+    instance_class = optional(string)
     multi_az       = bool
   })
+
+  # max_connections follows from memory; a standby with fewer than its primary does not start.
+  validation {
+    condition     = try(local.class_memory_gib[var.replica.instance_class] >= local.class_memory_gib[var.instance_class], true)
+    error_message = "database.replica.instance_class \"${try(coalesce(var.replica.instance_class), "")}\" has less memory than the primary's \"${var.instance_class}\", hence fewer connections, which PostgreSQL refuses on a standby: name a class as large, or leave it out."
+  }
 }
 
 variable "backup_retention_days" {

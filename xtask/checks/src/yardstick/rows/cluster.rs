@@ -48,6 +48,7 @@ pub(super) const ROWS: &[Row] = &[
         "modules/cluster/main.tf",
         &[
             Test("cluster:public_to_some"),
+            Test("cluster:private_to_some"),
             Says("validations:eighth", "var.cluster"),
             Checkov("CKV_AWS_38"),
             CheckovSkip("CKV_AWS_39"),

@@ -4,7 +4,7 @@ use crate::yardstick::{
     plan::PlanView,
     row::{
         Breakage::{Express, Forget, Remove, Set},
-        Proof::{Checkov, CheckovSkip, Code, Observed, Plan, Says, TestOf},
+        Proof::{Checkov, CheckovSkip, Code, Observed, Plan, Says, Test, TestOf},
         Row, Verdict, edit, must,
     },
     sources::{Sources, all, attribute, has_block, labels, written},
@@ -46,11 +46,13 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::new(
         27,
-        "a read replica as guarded as the primary",
+        "a read replica as guarded as the primary, and no smaller",
         "modules/database/main.tf",
         &[
             Checkov("CKV_AWS_129"),
             Checkov("CKV2_AWS_60"),
+            Test("database:small_replica"),
+            Test("database:large_replica"),
             Plan(
                 guarded_replica,
                 &[
