@@ -1,10 +1,14 @@
-//! `bootstrap`: prepares an AWS account once, with an administrator's credentials.
+//! `bootstrap`: prepares an AWS account and an environment's workspace, with an administrator's credentials.
 //!
 //! The state bucket is a chicken-and-egg: it is made bare by a signed request, then Terraform's
 //! bootstrap module, whose own state lives in that bucket, adopts and hardens it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Context as _;
 use xtask_cloud::Encryption;
 
 use super::{Session, drift::LONGEST};
@@ -23,6 +27,10 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
         session
             .console
             .line("write  terraform apply in terraform/bootstrap: bucket, GitHub roles, boundary");
+        session.console.line(&format!(
+            "write  make Terraform's workspace {} unless it is there",
+            context.environment.name
+        ));
         return Ok(Exit::Done);
     }
     let context = session.context(&arguments.target)?;
@@ -42,7 +50,24 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
     terraform.init(&watch)?;
     let summary = terraform.apply_now(&watch)?;
     session.console.line(&format!("terraform/bootstrap: {summary}"));
+    make_workspace(&context, &watch)?;
+    session.console.line(&format!("workspace {}: there", context.environment.name));
     Ok(Exit::Done)
+}
+
+/// A new workspace is an empty state. Whoever plans may not write any, so that the first plan of an
+/// environment needs the workspace to be there.
+fn make_workspace(context: &Context, watch: &Watch<'_>) -> anyhow::Result<()> {
+    // A folder of its own: a deployment may be at work, and what an earlier run noted there of its
+    // workspace says nothing about the bucket of today.
+    let folder = context.folder().join("bootstrap").join("workspace");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("failed to empty `{}`", folder.display()))?;
+    }
+    let terraform = Terraform { folder, ..context.terraform()? };
+    terraform.init(watch)?;
+    terraform.select_workspace(watch)
 }
 
 /// The module of the account that an environment lives in.

@@ -100,7 +100,7 @@ fn is_pinned(line: &str) -> bool {
 fn of_job(workflow: &Workflow, job: &Job, expected: &Expected<'_>) -> Vec<String> {
     let mut messages = Vec::new();
     match &job.runs_on {
-        Some(image) if image.ends_with("-latest") => {
+        Some(image) if image.contains("-latest") => {
             messages.push(format!("`{image}` becomes another image one day: name the version"));
         }
         Some(_) => {}
@@ -170,6 +170,17 @@ fn of_step(workflow: &Workflow, job: &Job, step: &Step, expected: &Expected<'_>)
     if action.starts_with("aws-actions/") && step.with.keys().any(|key| key.contains("access-key"))
     {
         messages.push("assume a role by OIDC instead of using a stored key".to_owned());
+    }
+    if action.starts_with("aws-actions/") {
+        // AWS gives an hour unless it is asked for more.
+        let minutes = job.timeout_minutes.unwrap_or_default();
+        let seconds = step.with.get("role-duration-seconds").and_then(Value::as_u64);
+        if seconds.unwrap_or(3600) < minutes * 60 {
+            messages.push(format!(
+                "`role-duration-seconds: {}` keeps the role as long as the job may take",
+                minutes * 60
+            ));
+        }
     }
     if let Some(line) = &step.run {
         match read(line, &variables(workflow, job, step)) {

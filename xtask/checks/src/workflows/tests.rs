@@ -12,7 +12,7 @@ jobs:
   deploy:
     name: Deploy
     runs-on: ubuntu-24.04
-    timeout-minutes: 60
+    timeout-minutes: 90
     environment: ${{ inputs.environment }}
     permissions:
       contents: read
@@ -26,6 +26,10 @@ jobs:
         uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
         with:
           persist-credentials: false
+      - name: Assume the role
+        uses: aws-actions/configure-aws-credentials@e1253824e5c10ff9df46874f81ed3ec929e19cfd # v6.3.0
+        with:
+          role-duration-seconds: 5400
       - name: First
         run: exec target/debug/xtask stage first "$TARGET"
       - name: Second
@@ -67,7 +71,10 @@ fn each_broken_rule_is_found() {
         ),
         ("  cancel-in-progress: false\n", "", "needs `cancel-in-progress: false`"),
         ("ubuntu-24.04", "ubuntu-latest", "name the version"),
-        ("    timeout-minutes: 60\n", "", "`timeout-minutes` is missing"),
+        ("ubuntu-24.04", "${{ vars.RUNNER || 'ubuntu-latest' }}", "name the version"),
+        ("    timeout-minutes: 90\n", "", "`timeout-minutes` is missing"),
+        ("role-duration-seconds: 5400", "role-duration-seconds: 3600", "as long as the job"),
+        ("role-duration-seconds: 5400", "aws-region: x", "as long as the job"),
         ("    environment: ${{ inputs.environment }}\n", "", "needs `environment:`"),
         ("    permissions:\n      contents: read\n", "", "`permissions` has to name each right"),
         ("[dev, prod]", "[dev]", "terraform/environments has"),

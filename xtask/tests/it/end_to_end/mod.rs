@@ -111,6 +111,7 @@ fn an_account_is_prepared_twice(sandbox: &Sandbox) {
     sandbox.must("bootstrap dev --sandbox");
     let again = sandbox.must("bootstrap dev --sandbox");
     assert!(again.out.contains("0 added, 0 changed, 0 destroyed"), "{}", again.out);
+    assert!(again.out.contains("workspace dev: there"), "{}", again.out);
 }
 
 fn gone(said: &Said) {
