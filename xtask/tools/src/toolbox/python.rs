@@ -15,7 +15,9 @@ use super::{
 };
 use crate::Command;
 
-/// The file that is written last: an environment without it is unfinished.
+/// The file that is written last: an environment without it is unfinished. It holds the folder that
+/// the environment was made in, since programs in it name their interpreter by its full path: in a
+/// repository that was moved or copied they would run the old one's, or nothing.
 const COMPLETE: &str = "complete";
 
 impl Toolbox {
@@ -35,11 +37,11 @@ impl Toolbox {
         let digest = hexadecimal(&hash.finalize());
         let place = self.folder.join("python").join(format!("{name}-{}", &digest[..12]));
         let interpreter = place.join("bin/python");
-        if place.join(COMPLETE).exists() && interpreter.exists() {
+        if is_complete(&place) && interpreter.exists() {
             return Ok(interpreter);
         }
         let _lock = self.lock(&format!("python-{name}"))?;
-        if place.join(COMPLETE).exists() && interpreter.exists() {
+        if is_complete(&place) && interpreter.exists() {
             return Ok(interpreter);
         }
         (self.say)(&format!("installing the Python packages of {name}"));
@@ -61,8 +63,7 @@ impl Toolbox {
                 (self.say)(&format!("installing the Python packages of {name}: {package}"));
             }
         })?;
-        fs::write(place.join(COMPLETE), digest)
-            .with_context(|| format!("failed to finish `{}`", place.display()))?;
+        complete(&place)?;
         Ok(interpreter)
     }
 
@@ -77,9 +78,9 @@ impl Toolbox {
         }
         let place = self.folder.join("python/pip");
         let interpreter = place.join("bin/python");
-        if !place.join(COMPLETE).exists() {
+        if !is_complete(&place) {
             self.make_environment(&place)?;
-            fs::write(place.join(COMPLETE), "")?;
+            complete(&place)?;
         }
         Ok(self.processes.command(interpreter).args(["-m", "pip"]))
     }
@@ -102,5 +103,37 @@ impl Toolbox {
             .timeout(Duration::from_secs(300))
             .run_quietly()?;
         Ok(())
+    }
+}
+
+/// Whether an environment was made to its end, and where it lies now.
+fn is_complete(place: &Path) -> bool {
+    let here = fs::canonicalize(place).ok();
+    let made_in = fs::read_to_string(place.join(COMPLETE)).ok();
+    here.is_some_and(|here| made_in.is_some_and(|made_in| Path::new(&made_in) == here))
+}
+
+fn complete(place: &Path) -> anyhow::Result<()> {
+    let write = || fs::write(place.join(COMPLETE), fs::canonicalize(place)?.display().to_string());
+    write().with_context(|| format!("failed to finish `{}`", place.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_that_was_moved_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        fs::create_dir(&first).unwrap();
+        assert!(!is_complete(&first));
+        complete(&first).unwrap();
+        assert!(is_complete(&first));
+        std::os::unix::fs::symlink(&first, &second).unwrap();
+        assert!(is_complete(&second), "another name for the same folder");
+        fs::remove_file(&second).unwrap();
+        fs::rename(&first, &second).unwrap();
+        assert!(!is_complete(&second));
     }
 }
