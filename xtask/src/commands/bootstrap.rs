@@ -3,12 +3,8 @@
 //! The state bucket is a chicken-and-egg: it is made bare by a signed request, then Terraform's
 //! bootstrap module, whose own state lives in that bucket, adopts and hardens it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use xtask_cloud::Encryption;
 
 use super::{Session, drift::LONGEST};
@@ -58,14 +54,10 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
 /// A new workspace is an empty state. Whoever plans may not write any, so that the first plan of an
 /// environment needs the workspace to be there.
 fn make_workspace(context: &Context, watch: &Watch<'_>) -> anyhow::Result<()> {
-    // A folder of its own: a deployment may be at work, and what an earlier run noted there of its
-    // workspace says nothing about the bucket of today.
-    let folder = context.folder().join("bootstrap").join("workspace");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("failed to empty `{}`", folder.display()))?;
-    }
-    let terraform = Terraform { folder, ..context.terraform()? };
+    // Aside: a deployment may be at work.
+    let terraform = context.terraform()?.aside("workspace");
+    // What an earlier run noted there of its workspace says nothing about the bucket of today.
+    terraform.forget_data()?;
     terraform.init(watch)?;
     terraform.select_workspace(watch)
 }
@@ -74,12 +66,10 @@ fn make_workspace(context: &Context, watch: &Watch<'_>) -> anyhow::Result<()> {
 pub(super) fn module(context: &Context) -> anyhow::Result<Terraform> {
     let terraform = Terraform {
         module: context.root.join("terraform/bootstrap"),
-        folder: context.folder().join("bootstrap"),
-        work: context.folder().join("bootstrap"),
         var_file: account_file(&context.root, &context.environment.account_id)?,
         // One state an account, whatever environments live in it.
         workspace: "default".to_owned(),
-        ..context.terraform()?
+        ..context.terraform()?.aside("bootstrap")
     };
     Ok(terraform.with_state_key("bootstrap.tfstate"))
 }

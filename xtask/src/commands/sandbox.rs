@@ -75,14 +75,38 @@ fn build(session: &Session, processes: &Processes) -> anyhow::Result<PathBuf> {
     }
     let folder = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| session.root.join("target"), PathBuf::from);
-    processes
-        .cargo()
-        // By the binary, as the alias of `cargo xtask` does: both share the build of what they share.
-        .args(["build", "--quiet", "--locked", "--bin", "xtask-sandbox"])
-        .cwd(&session.root)
-        .purpose("build the sandbox")
-        .run(&mut |line| session.console.remark(line.text))?;
+    // By the binary, as the alias of `cargo xtask` does: both share the build of what they share.
+    let command = processes.cargo().args(["build", "--locked", "--bin", "xtask-sandbox"]);
+    let mut news = BuildNews::default();
+    command.cwd(&session.root).purpose("build the sandbox").run(&mut |line| {
+        if let Some(news) = news.of(line.text) {
+            session.console.remark(news);
+        }
+    })?;
     Ok(folder.join("debug/xtask-sandbox"))
+}
+
+/// What a person wants to know of a build: that it takes its time, and what is wrong.
+#[derive(Default)]
+struct BuildNews {
+    compiles: bool,
+}
+
+impl BuildNews {
+    fn of<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        match line.split_whitespace().next() {
+            Some("Compiling") if !self.compiles => {
+                self.compiles = true;
+                Some("building the sandbox; the first time, this takes minutes")
+            }
+            Some(
+                "Blocking" | "Compiling" | "Downloaded" | "Downloading" | "Finished" | "Locking"
+                | "Updating",
+            )
+            | None => None,
+            Some(_) => Some(line),
+        }
+    }
 }
 
 /// Journals and Terraform's data of a sandbox that is gone would lie about the new one.
@@ -100,4 +124,18 @@ fn forget_older_sandbox(platform: &Platform) -> anyhow::Result<()> {
         .with_context(|| format!("failed to create `{}`", folder.display()))?;
     fs::write(&mark, &platform.instance)
         .with_context(|| format!("failed to write `{}`", mark.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BuildNews;
+
+    #[test]
+    fn a_build_is_announced_once_and_its_errors_are_shown() {
+        let mut news = BuildNews::default();
+        assert_eq!(news.of("    Finished `dev` profile in 0.3s"), None);
+        assert!(news.of("   Compiling serde v1.0.0").is_some_and(|told| told.contains("minutes")));
+        assert_eq!(news.of("   Compiling xtask v0.1.0"), None);
+        assert_eq!(news.of("error: linker `cc` not found"), Some("error: linker `cc` not found"));
+    }
 }

@@ -22,7 +22,7 @@ impl Context {
     }
 
     /// From here on no stored secret of this environment is printed; they are read once a run.
-    pub(crate) fn hide_stored_secrets(&self) -> anyhow::Result<()> {
+    pub(super) fn hide_stored_secrets(&self) -> anyhow::Result<()> {
         if self.hidden.get().is_none() {
             self.read_secrets()?;
             self.hidden.get_or_init(|| ());

@@ -17,14 +17,14 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use xtask_cloud::{Cluster, DeadlineExceeded, HelmRelease, Target, Wait, kinds};
 use xtask_pipeline::{StepRun, testing::Rehearsal};
-use xtask_tools::{Interrupt, Processes, Redactor};
+use xtask_tools::{Interrupt, NoDownload, Processes, Redactor, Toolbox};
 
 use super::{
     Chart, Helm, Install, Installed, MARK_LABEL, Made,
     claim::{Claim, Work},
     find,
 };
-use crate::exit::Exit;
+use crate::{cli::repository, exit::Exit};
 
 const NAMESPACE: &str = "supabase";
 
@@ -205,15 +205,11 @@ impl World {
     }
 }
 
-/// Helm from the variable HELM, as the other tests, or the copy that the project installed.
+/// The one that the project found or installed.
 fn program() -> PathBuf {
-    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/helm");
-    let versions = fs::read_dir(installed).into_iter().flatten().flatten();
-    let mut candidates = std::env::var_os("HELM")
-        .map(PathBuf::from)
-        .into_iter()
-        .chain(versions.map(|version| version.path().join("helm")));
-    candidates.find(|helm| helm.is_file()).unwrap_or_else(|| PathBuf::from("helm"))
+    let tools = repository().join("target/tools");
+    let toolbox = Toolbox::new(tools, Processes::default(), Arc::new(NoDownload));
+    toolbox.ensure("helm").unwrap().path
 }
 
 fn write_kubeconfig(folder: &Path, server: &Server) -> PathBuf {

@@ -162,24 +162,20 @@ impl Action<Context> for Plan {
         if let Some(reviewed) = &context.reviewed_plan {
             terraform.take_plan(reviewed)?;
             let plan = terraform.show_plan(&Watch::of(run))?;
-            complete(context, run, &plan)?;
+            let completed = complete(context, run, &plan)?;
+            if !completed.is_empty() {
+                return Err(guard::out_of_date(&completed, &context.command_line("plan")));
+            }
             guard::check(&plan, &context.allow_destroy)?;
             return Ok(Outcome::Unchanged(format!("as reviewed: {}", terraform::totals(&plan))));
         }
         let mut planned = planned(context, run)?;
-        let mut completed = Vec::new();
-        if let Some(plan) = &planned {
-            completed = guard::unfinished(plan, &context.allow_destroy);
-            for address in &completed {
-                run.note(&format!(
-                    "{address} was left unfinished by an interrupted run and is completed; --allow-destroy \
-                     '{address}' would have made it anew"
-                ));
-                terraform.untaint(&Watch::of(run), address)?;
-            }
-            if !completed.is_empty() {
-                planned = self::planned(context, run)?;
-            }
+        let completed = match &planned {
+            Some(plan) => complete(context, run, plan)?,
+            None => Vec::new(),
+        };
+        if !completed.is_empty() {
+            planned = self::planned(context, run)?;
         }
         let Some(plan) = planned else {
             terraform.settle()?;
@@ -199,20 +195,28 @@ fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Option<terraf
     changes.then(|| terraform.show_plan(&watch)).transpose()
 }
 
-/// A reviewed plan that would make something unfinished anew cannot be changed any more, and the
-/// next one would be the same: completes the state and asks for a new plan.
-fn complete(context: &Context, run: &StepRun<'_>, plan: &terraform::Plan) -> anyhow::Result<()> {
+/// Completes in the state what the plan would make anew only because an interrupted run had begun to
+/// make it. The plan is out of date where there was any.
+fn complete(
+    context: &Context,
+    run: &StepRun<'_>,
+    plan: &terraform::Plan,
+) -> anyhow::Result<Vec<String>> {
     let unfinished = guard::unfinished(plan, &context.allow_destroy);
     if unfinished.is_empty() {
-        return Ok(());
+        return Ok(unfinished);
     }
     let (terraform, watch) = (context.terraform()?, Watch::of(run));
     let state = terraform.state(&watch)?;
-    // An older plan may name what was completed since.
+    // A reviewed plan may be older, and name what was completed since.
     for address in unfinished.iter().filter(|address| state.is_tainted(address)) {
+        run.note(&format!(
+            "{address} was left unfinished by an interrupted run and is completed; --allow-destroy \
+             '{address}' would have made it anew"
+        ));
         terraform.untaint(&watch, address)?;
     }
-    Err(guard::out_of_date(&unfinished, &context.command_line("plan")))
+    Ok(unfinished)
 }
 
 struct Apply;

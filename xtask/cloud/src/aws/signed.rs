@@ -13,8 +13,9 @@ use aws_sigv4::{
 };
 use backon::{ExponentialBuilder, Retryable};
 use http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::Value;
 
-use super::Cloud;
+use super::{Cloud, error};
 use crate::text::chain;
 
 /// What is signed and sent.
@@ -39,6 +40,28 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// The error of a JSON service: its code, in a header or in the document, and its message. The
+    /// code is empty where no such service wrote the answer, but a proxy, say.
+    pub(super) fn json_error(&self) -> (String, String) {
+        let document: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let text = |key: &str| document[key].as_str().unwrap_or_default();
+        let header = self.headers.get("x-amzn-errortype").and_then(|code| code.to_str().ok());
+        let named = header.filter(|code| !code.is_empty()).unwrap_or_else(|| text("__type"));
+        let code = named.split(':').next().unwrap_or_default();
+        let code = code.rsplit('#').next().unwrap_or_default().to_owned();
+        let message = if text("message").is_empty() { text("Message") } else { text("message") };
+        (code, message.to_owned())
+    }
+
+    /// Why a JSON service refused `call`.
+    pub(super) fn refusal(&self, call: &str) -> anyhow::Error {
+        let (code, message) = self.json_error();
+        if code.is_empty() {
+            return anyhow!("{call} failed (status {})", self.status.as_u16());
+        }
+        error::answer(call, &code, &message)
+    }
+
     /// Whether sending the same again may help.
     fn is_transient(&self) -> bool {
         self.status.is_server_error()

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Cloud, error, signed::Call};
+use super::{Cloud, signed::Call};
 use crate::runtime::block_on;
 
 /// A resource that carries a tag.
@@ -40,16 +40,6 @@ struct Tag {
     key: String,
     #[serde(default)]
     value: String,
-}
-
-/// The error document of the JSON services.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct JsonError {
-    #[serde(rename = "__type")]
-    code: String,
-    #[serde(alias = "Message")]
-    message: String,
 }
 
 impl Cloud {
@@ -100,12 +90,7 @@ impl Cloud {
             return serde_json::from_str(&answer.body)
                 .with_context(|| format!("failed to read the answer of {name}"));
         }
-        let error: JsonError = serde_json::from_str(&answer.body).unwrap_or_default();
-        let code = error.code.rsplit('#').next().unwrap_or_default();
-        if code.is_empty() {
-            return Err(anyhow!("{name} failed (status {})", answer.status.as_u16()));
-        }
-        Err(error::answer(name, code, &error.message))
+        Err(answer.refusal(name))
     }
 }
 

@@ -112,6 +112,9 @@ fn an_account_is_prepared_twice(sandbox: &Sandbox) {
     let again = sandbox.must("bootstrap dev --sandbox");
     assert!(again.out.contains("0 added, 0 changed, 0 destroyed"), "{}", again.out);
     assert!(again.out.contains("workspace dev: there"), "{}", again.out);
+    // A deployment of dev is at work meanwhile, with Terraform data of its own.
+    let noted = sandbox.runs().join("dev/workspace/terraform/environment");
+    assert_eq!(std::fs::read_to_string(noted).unwrap(), "dev");
 }
 
 fn gone(said: &Said) {
