@@ -86,9 +86,8 @@ resource "aws_launch_template" "node" {
     tags          = merge(var.tags, { Name = "${var.name}-node" })
   }
 
-  lifecycle {
-    create_before_destroy = true
-  }
+  # No create_before_destroy: Terraform hands it on to all that this depends on, the cluster and the subnets among
+  # them, whose names and addresses can be there only once. A template is changed by a new version, never replaced.
 }
 
 # Names the nodes to the database before the cluster exists, so that both, the two slowest things to make, are made at

@@ -3,7 +3,7 @@
 use crate::{
     Check,
     Kind::{Fast, Slow},
-    checkov, helm, iam, joins, rust, scanners, terraform, tidy, workflows, yardstick,
+    checkov, create_first, helm, iam, joins, rust, scanners, terraform, tidy, workflows, yardstick,
 };
 
 /// What `cargo xtask test` runs; the end-to-end run is added by the runner itself.
@@ -126,6 +126,13 @@ pub const CHECKS: &[Check] = &[
         claim: "the Terraform code is valid against the provider's schema",
         remedy: "change what terraform names above",
         run: terraform::validate,
+    },
+    Check {
+        name: "terraform-create-first",
+        kind: Slow,
+        claim: "nothing that can be there only once is replaced by making the new one first",
+        remedy: "take create_before_destroy from the resource that hands it on",
+        run: create_first::check,
     },
     Check {
         name: "terraform-test",

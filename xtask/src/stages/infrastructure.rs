@@ -60,7 +60,7 @@ impl Stage<Context> for InfrastructureStage {
                 MasterPassword { name: context.parameter(MASTER_PASSWORD) },
             ),
             Step::new("init", "connect Terraform to its state", Effect::Write, Init),
-            // Writes when a protected resource was cut off half-made: its taint is taken from the state.
+            // Writes when a resource was cut off half-made: its taint is taken from the state.
             Step::new("plan", "compare the code with AWS", Effect::Write, Plan),
             Step::new("apply", "apply the plan", Effect::Write, Apply)
                 .leaves(&format!("the resources that were made so far, all in the state: {again}")),
@@ -195,7 +195,7 @@ fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Option<terraf
     changes.then(|| terraform.show_plan(&watch)).transpose()
 }
 
-/// Completes in the state what the plan would make anew only because an interrupted run had begun to
+/// Completes in the state what the plan would replace only because an interrupted run had begun to
 /// make it. The plan is out of date where there was any.
 fn complete(
     context: &Context,
@@ -212,7 +212,7 @@ fn complete(
     for address in unfinished.iter().filter(|address| state.is_tainted(address)) {
         run.note(&format!(
             "{address} was left unfinished by an interrupted run and is completed; --allow-destroy \
-             '{address}' would have made it anew"
+             '{address}' would have replaced it"
         ));
         terraform.untaint(&watch, address)?;
     }

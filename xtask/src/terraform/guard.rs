@@ -15,6 +15,10 @@ const PROTECTED: [&str; 8] = [
     "aws_vpc",
 ];
 
+/// Types of which Terraform does not tell whether AWS failed to make them. They hold nothing and are
+/// deleted before they are made again.
+const FAILS_UNSEEN: [&str; 1] = ["aws_eks_addon"];
+
 /// # Errors
 /// Names every protected resource that the plan would destroy, replace or forget, and why.
 pub(crate) fn check(plan: &Plan, allowed: &[String]) -> anyhow::Result<()> {
@@ -34,14 +38,28 @@ pub(crate) fn check(plan: &Plan, allowed: &[String]) -> anyhow::Result<()> {
     )))
 }
 
-/// The protected resources that the plan would replace only because an interrupted run had begun
-/// to make them. They are to be completed: a database in the making is protected against deletion
-/// like any other.
+/// The resources that the plan would replace only because an interrupted run had begun to make them.
+/// They are to be completed, whatever their type: many can be there only once, and a database in the
+/// making is protected against deletion like any other. What AWS itself gave up on is left to be
+/// replaced.
 pub(crate) fn unfinished(plan: &Plan, allowed: &[String]) -> Vec<String> {
-    endangered(plan, allowed)
+    plan.deeds()
+        .into_iter()
         .filter(|(deed, change)| *deed == Deed::Replace && change.is_unfinished())
+        .filter(|(_, change)| !allowed.contains(&change.address) && !gave_up(change))
         .map(|(_, change)| change.address.clone())
         .collect()
+}
+
+/// Whether AWS failed to make it: comparing would find nothing to do and leave it broken for ever.
+fn gave_up(change: &Change) -> bool {
+    if FAILS_UNSEEN.contains(&change.kind.as_str()) {
+        return true;
+    }
+    ["status", "state"].iter().any(|name| {
+        let found = change.change.before[*name].as_str().unwrap_or_default();
+        found.to_ascii_lowercase().contains("fail")
+    })
 }
 
 /// What becomes of a reviewed plan when it would make anew what is completed instead. `plan` is the
@@ -94,13 +112,30 @@ mod tests {
 
     #[test]
     fn what_an_interrupted_run_began_is_told_from_a_real_replacement() {
-        let replacing = plan("aws_kms_key", &["delete", "create"]);
-        assert_eq!(unfinished(&replacing, &[]), [""; 0]);
-        let mut tainted = replacing;
-        tainted.resource_changes[0].action_reason = Some("replace_because_tainted".to_owned());
-        let named = ["module.x.aws_kms_key.this".to_owned()];
-        assert_eq!(unfinished(&tainted, &[]), named);
-        assert_eq!(unfinished(&tainted, &named), [""; 0], "named, so it is meant");
+        for kind in ["aws_kms_key", "aws_subnet", "aws_nat_gateway", "aws_iam_role"] {
+            let replacing = plan(kind, &["create", "delete"]);
+            assert_eq!(unfinished(&replacing, &[]), [""; 0]);
+            let named = [format!("module.x.{kind}.this")];
+            assert_eq!(unfinished(&tainted(replacing.clone()), &[]), named);
+            assert_eq!(unfinished(&tainted(replacing), &named), [""; 0], "named, so it is meant");
+        }
+    }
+
+    #[test]
+    fn what_aws_gave_up_on_is_replaced() {
+        let begun = |kind: &str, status: &str| {
+            let mut plan = tainted(plan(kind, &["delete", "create"]));
+            plan.resource_changes[0].change.before = json!({"status": status});
+            unfinished(&plan, &[]).len()
+        };
+        assert_eq!(begun("aws_eks_node_group", "CREATE_FAILED"), 0);
+        assert_eq!(begun("aws_eks_node_group", "CREATING"), 1);
+        assert_eq!(begun("aws_eks_addon", ""), 0, "its status is not among its attributes");
+    }
+
+    fn tainted(mut plan: Plan) -> Plan {
+        plan.resource_changes[0].action_reason = Some("replace_because_tainted".to_owned());
+        plan
     }
 
     #[test]
