@@ -6,6 +6,7 @@ module "encryption" {
   region               = var.region
   account_id           = var.account_id
   deletion_window_days = var.deletion_protection ? 30 : 7
+  deploy_role_arn      = local.deploy_role_arn
 
   depends_on = [terraform_data.guard]
 }
@@ -172,6 +173,7 @@ module "backup" {
   partition                = local.partition
   account_id               = var.account_id
   permissions_boundary_arn = local.permissions_boundary_arn
+  tags                     = local.tags
   kms_key_arn              = module.encryption.key_arns.operations
   retention_days           = var.backup.retention_days
   vault_lock               = var.backup.vault_lock

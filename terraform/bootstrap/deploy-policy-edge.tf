@@ -4,7 +4,7 @@ locals {
       {
         Sid      = "Read"
         Effect   = "Allow"
-        Action   = ["route53:ListHostedZones", "route53:ListHostedZonesByName", "wafv2:ListWebACLs"]
+        Action   = ["route53:ListHostedZones"]
         Resource = ["*"]
       },
       {
@@ -71,7 +71,7 @@ locals {
       {
         Sid      = "Read"
         Effect   = "Allow"
-        Action   = ["logs:DescribeLogGroups", "sns:GetSubscriptionAttributes", "sns:ListTopics"]
+        Action   = ["logs:DescribeLogGroups", "sns:GetSubscriptionAttributes"]
         Resource = ["*"]
       },
       {
@@ -146,10 +146,22 @@ locals {
         Sid    = "ManageBackupVault"
         Effect = "Allow"
         Action = [
-          "backup:CreateBackupVault", "backup:DeleteBackupVault", "backup:DeleteBackupVaultLockConfiguration", "backup:DeleteRecoveryPoint", "backup:DescribeBackupVault", "backup:ListRecoveryPointsByBackupVault", "backup:ListTags",
+          "backup:CreateBackupVault", "backup:DeleteBackupVault", "backup:DeleteBackupVaultLockConfiguration", "backup:DescribeBackupVault", "backup:ListRecoveryPointsByBackupVault", "backup:ListTags",
           "backup:PutBackupVaultLockConfiguration", "backup:TagResource", "backup:UntagResource",
         ]
         Resource = ["arn:${local.partition}:backup:${local.account}:backup-vault:supabase-${name}"]
+      },
+      {
+        # A vault is deleted once it is empty. What it holds is named by the service that was saved, so that the tag, which
+        # a recovery point takes over, tells whose it is; AWS Backup deletes a snapshot of RDS in the caller's name.
+        Sid    = "DeleteOwnRecoveryPoints"
+        Effect = "Allow"
+        Action = ["backup:DeleteRecoveryPoint", "rds:DeleteDBSnapshot"]
+        Resource = [
+          "arn:${local.partition}:backup:${local.account}:recovery-point:*",
+          "arn:${local.partition}:rds:${local.account}:snapshot:awsbackup:*",
+        ]
+        Condition = { StringEquals = local.owned[name] }
       },
       {
         Sid       = "MakeBackupPlan"
@@ -220,6 +232,13 @@ locals {
         Effect   = "Allow"
         Action   = ["iam:CreateOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider", "iam:GetOpenIDConnectProvider", "iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider"]
         Resource = ["${local.iam_arn}:oidc-provider/oidc.eks.${var.region}.amazonaws.com/*"]
+      },
+      {
+        # EKS looks with its caller's rights whether such a role exists.
+        Sid      = "ReadServiceLinkedRoles"
+        Effect   = "Allow"
+        Action   = ["iam:GetRole"]
+        Resource = ["${local.iam_arn}:role/aws-service-role/*"]
       },
       {
         Sid      = "MakeServiceLinkedRoles"

@@ -80,8 +80,8 @@ locals {
         Action = [
           "ec2:AssociateRouteTable", "ec2:AttachInternetGateway", "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress",
           "ec2:CreateFlowLogs", "ec2:CreateLaunchTemplateVersion", "ec2:CreateNatGateway", "ec2:CreateRoute", "ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpcEndpoint",
-          "ec2:DeleteFlowLogs", "ec2:DeleteInternetGateway", "ec2:DeleteLaunchTemplate", "ec2:DeleteLaunchTemplateVersions", "ec2:DeleteNatGateway", "ec2:DeleteRoute", "ec2:DeleteRouteTable", "ec2:DeleteSecurityGroup", "ec2:DeleteSubnet", "ec2:DeleteVpc", "ec2:DeleteVpcEndpoints",
-          "ec2:DetachInternetGateway", "ec2:DisassociateAddress", "ec2:DisassociateRouteTable", "ec2:ModifyLaunchTemplate", "ec2:ModifySecurityGroupRules", "ec2:ModifySubnetAttribute", "ec2:ModifyVpcAttribute", "ec2:ModifyVpcEndpoint",
+          "ec2:DeleteFlowLogs", "ec2:DeleteInternetGateway", "ec2:DeleteLaunchTemplate", "ec2:DeleteLaunchTemplateVersions", "ec2:DeleteNatGateway", "ec2:DeleteNetworkInterface", "ec2:DeleteRoute", "ec2:DeleteRouteTable", "ec2:DeleteSecurityGroup", "ec2:DeleteSubnet", "ec2:DeleteVpc", "ec2:DeleteVpcEndpoints",
+          "ec2:DetachInternetGateway", "ec2:DetachNetworkInterface", "ec2:DisassociateAddress", "ec2:DisassociateRouteTable", "ec2:ModifyLaunchTemplate", "ec2:ModifySecurityGroupRules", "ec2:ModifySubnetAttribute", "ec2:ModifyVpcAttribute", "ec2:ModifyVpcEndpoint",
           "ec2:ReleaseAddress", "ec2:ReplaceRoute", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress", "ec2:RunInstances", "ec2:UpdateSecurityGroupRuleDescriptionsEgress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
         ]
         Resource  = local.ec2_arns
@@ -111,6 +111,14 @@ locals {
         Condition = { Null = local.untagged }
       },
       {
+        # A tear-down removes interfaces that nodes left behind; the network plugin tags them with its cluster.
+        Sid       = "RemoveLeftInterfaces"
+        Effect    = "Allow"
+        Action    = ["ec2:DeleteNetworkInterface", "ec2:DetachNetworkInterface"]
+        Resource  = ["${local.ec2_arn}:network-interface/*"]
+        Condition = { StringEquals = { "aws:ResourceTag/cluster.k8s.amazonaws.com/name" = "supabase-${name}" } }
+      },
+      {
         # Images that a launch template may start.
         Sid      = "RunPublicImages"
         Effect   = "Allow"
@@ -133,7 +141,7 @@ locals {
       {
         Sid      = "Read"
         Effect   = "Allow"
-        Action   = ["autoscaling:DescribeAutoScalingGroups", "eks:DescribeAddonVersions", "eks:DescribeClusterVersions", "eks:ListAccessPolicies", "eks:ListClusters", "tag:GetResources"]
+        Action   = ["tag:GetResources"]
         Resource = ["*"]
       },
       {
@@ -151,7 +159,7 @@ locals {
           "eks:AssociateAccessPolicy", "eks:CreateAccessEntry", "eks:CreateAddon", "eks:CreateNodegroup",
           "eks:DeleteAccessEntry", "eks:DeleteAddon", "eks:DeleteCluster", "eks:DeleteNodegroup",
           "eks:DescribeAccessEntry", "eks:DescribeAddon", "eks:DescribeCluster", "eks:DescribeNodegroup", "eks:DescribeUpdate", "eks:DisassociateAccessPolicy",
-          "eks:ListAccessEntries", "eks:ListAddons", "eks:ListAssociatedAccessPolicies", "eks:ListNodegroups", "eks:ListTagsForResource", "eks:ListUpdates",
+          "eks:ListAccessEntries", "eks:ListAddons", "eks:ListAssociatedAccessPolicies", "eks:ListNodegroups", "eks:ListTagsForResource",
           "eks:TagResource", "eks:UntagResource", "eks:UpdateAccessEntry", "eks:UpdateAddon", "eks:UpdateClusterConfig", "eks:UpdateClusterVersion", "eks:UpdateNodegroupConfig", "eks:UpdateNodegroupVersion",
         ]
         Resource = [for kind in ["cluster/supabase-${name}", "nodegroup/supabase-${name}/*/*", "addon/supabase-${name}/*/*", "access-entry/supabase-${name}/*"] : "arn:${local.partition}:eks:${local.account}:${kind}"]
@@ -171,7 +179,7 @@ locals {
       {
         Sid      = "Read"
         Effect   = "Allow"
-        Action   = ["kms:ListAliases", "rds:DescribeDBEngineVersions", "rds:DescribeOrderableDBInstanceOptions", "ssm:DescribeParameters"]
+        Action   = ["kms:ListAliases", "rds:DescribeDBEngineVersions", "ssm:DescribeParameters"]
         Resource = ["*"]
       },
       {
@@ -228,7 +236,7 @@ locals {
         Sid    = "ManageParameters"
         Effect = "Allow"
         Action = [
-          "ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:ListTagsForResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource",
+          "ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:ListTagsForResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource",
         ]
         Resource = ["arn:${local.partition}:ssm:${local.account}:parameter/${name}/supabase", "arn:${local.partition}:ssm:${local.account}:parameter/${name}/supabase/*"]
       },
@@ -251,7 +259,7 @@ locals {
         Sid    = "UseOwnKeys"
         Effect = "Allow"
         Action = [
-          "kms:CreateAlias", "kms:CreateGrant", "kms:Decrypt", "kms:DeleteAlias", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus",
+          "kms:CreateAlias", "kms:CreateGrant", "kms:Decrypt", "kms:DeleteAlias", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:Encrypt", "kms:GenerateDataKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus",
           "kms:ListGrants", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:RetireGrant", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:UpdateAlias", "kms:UpdateKeyDescription",
         ]
         Resource  = ["arn:${local.partition}:kms:${local.account}:key/*"]

@@ -15,14 +15,17 @@ locals {
         environment = name
         description = "Plans ${name} and looks for its drift"
         subjects    = flatten([for repository in local.repositories : ["${repository}:pull_request", "${repository}:ref:refs/heads/${var.github.default_branch}"]])
+        branches    = []
         operators   = environment.operators
         policies    = { read = local.plan_statements[name] }
       }
-      # Only from jobs that GitHub lets into the environment, after its reviewers agreed.
+      # Only from jobs that GitHub lets into the environment, after its reviewers agreed, and only from branches that nobody
+      # writes to unreviewed: GitHub lets every branch into an environment without rules.
       "${name}-deploy" = {
         environment = name
         description = "Deploys, changes and destroys ${name}"
         subjects    = [for repository in local.repositories : "${repository}:environment:${name}"]
+        branches    = var.github == null ? [] : coalescelist(environment.branches, [var.github.default_branch])
         operators   = environment.operators
         policies    = local.deploy_statements[name]
       }
@@ -59,10 +62,16 @@ resource "aws_iam_role" "this" {
         Effect    = "Allow"
         Action    = "sts:AssumeRoleWithWebIdentity"
         Principal = { Federated = local.provider_arn }
-        Condition = { StringEquals = {
-          "${local.issuer}:aud" = "sts.amazonaws.com"
-          "${local.issuer}:sub" = each.value.subjects
-        } }
+        Condition = { StringEquals = merge(
+          {
+            "${local.issuer}:aud" = "sts.amazonaws.com"
+            "${local.issuer}:sub" = each.value.subjects
+          },
+          # STS knows this claim in the commercial regions alone.
+          length(each.value.branches) == 0 || local.partition != "aws" ? {} : {
+            "${local.issuer}:ref" = [for branch in each.value.branches : "refs/heads/${branch}"]
+          },
+        ) }
       }],
       length(each.value.operators) == 0 ? [] : [{
         Sid       = "Operators"

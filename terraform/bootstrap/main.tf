@@ -39,6 +39,9 @@ resource "aws_backup_vault" "copy" {
 
   name        = "supabase-${each.key}-copy"
   kms_key_arn = aws_kms_key.copy[0].arn
+
+  # Without it, identities of the account's other environments could empty it.
+  tags = { Environment = each.key }
 }
 
 resource "aws_backup_vault_lock_configuration" "copy" {
@@ -60,12 +63,23 @@ resource "aws_kms_key" "copy" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "AccountDecidesByIam"
-      Effect    = "Allow"
-      Action    = "kms:*"
-      Resource  = "*"
-      Principal = { AWS = "arn:${local.partition}:iam::${var.account_id}:root" }
-    }]
+    Statement = [
+      {
+        Sid       = "AccountDecidesByIam"
+        Effect    = "Allow"
+        Action    = "kms:*"
+        Resource  = "*"
+        Principal = { AWS = "arn:${local.partition}:iam::${var.account_id}:root" }
+      },
+      {
+        # It belongs to several environments: each of them uses it, none changes it.
+        Sid       = "EnvironmentsOnlyUseIt"
+        Effect    = "Deny"
+        Action    = ["kms:CreateAlias", "kms:Delete*", "kms:Disable*", "kms:PutKeyPolicy", "kms:RevokeGrant", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:Update*"]
+        Resource  = "*"
+        Principal = { AWS = "arn:${local.partition}:iam::${var.account_id}:root" }
+        Condition = { ArnLike = { "aws:PrincipalArn" = [for name in keys(var.environments) : "${local.iam_arn}:role/supabase-${name}-*"] } }
+      },
+    ]
   })
 }

@@ -1,4 +1,7 @@
 locals {
+  # Every parameter that terraform/parameters.tf writes, and nothing else.
+  plain_parameters = ["backup/bucket", "cluster/name", "database/host", "database/identifier", "database/name", "database/port", "storage/bucket"]
+
   configuration_reads = [
     "acm:DescribeCertificate", "acm:ListTagsForCertificate",
     "backup:DescribeBackupVault", "backup:GetBackupPlan", "backup:GetBackupSelection", "backup:GetRestoreTestingPlan", "backup:GetRestoreTestingSelection", "backup:ListTags",
@@ -36,8 +39,7 @@ locals {
         Sid    = "ReadLists"
         Effect = "Allow"
         Action = concat(local.network_reads, [
-          "autoscaling:DescribeAutoScalingGroups", "backup:ListBackupVaults", "eks:DescribeAddonVersions", "eks:DescribeClusterVersions", "eks:ListAccessPolicies", "eks:ListClusters", "kms:ListAliases", "logs:DescribeLogGroups",
-          "rds:DescribeDBEngineVersions", "sns:GetSubscriptionAttributes", "route53:ListHostedZones", "route53:ListHostedZonesByName", "ssm:DescribeParameters", "tag:GetResources",
+          "backup:ListBackupVaults", "kms:ListAliases", "logs:DescribeLogGroups", "rds:DescribeDBEngineVersions", "route53:ListHostedZones", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters", "tag:GetResources",
         ])
         Resource = ["*"]
       },
@@ -57,11 +59,12 @@ locals {
         Resource = ["arn:${local.partition}:s3:::supabase-${name}-*"]
       },
       {
-        # Values that are not encrypted; secret ones would need the key as well.
+        # What Terraform itself writes, name by name. Never the prefix: every secret lies below it, and any pull request
+        # of the repository has this role.
         Sid      = "ReadParameters"
         Effect   = "Allow"
         Action   = ["ssm:GetParameter", "ssm:GetParameters"]
-        Resource = ["arn:${local.partition}:ssm:${var.region}:${var.account_id}:parameter/${name}/supabase/*"]
+        Resource = [for parameter in local.plain_parameters : "arn:${local.partition}:ssm:${var.region}:${var.account_id}:parameter/${name}/supabase/${parameter}"]
       },
       {
         # No condition on the prefix: without this right S3 calls a key that does not exist yet forbidden, not absent.

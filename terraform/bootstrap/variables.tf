@@ -19,15 +19,32 @@ variable "region" {
 }
 
 variable "environments" {
-  description = "Environments that live in this account. backup_copy: whether a vault for copies of its backups is made in backup_copy_region. operators: IAM roles or users, by ARN, that may assume the environment's deploy role beside GitHub."
+  description = "Environments that live in this account. backup_copy: whether a vault for copies of its backups is made in backup_copy_region. branches: branches whose jobs may deploy the environment, by default GitHub's default branch alone. operators: IAM roles or users, by ARN, that may assume the environment's deploy role beside GitHub."
   type = map(object({
     backup_copy = optional(bool, false)
+    branches    = optional(list(string), [])
     operators   = optional(list(string), [])
   }))
 
   validation {
     condition     = length(var.environments) > 0 && alltrue([for name in keys(var.environments) : can(regex("^[a-z][a-z0-9-]{1,14}$", name)) && name != "default"])
     error_message = "environments must name at least one environment, each with 2 to 15 lower-case letters, digits or hyphens and none called \"default\"."
+  }
+
+  # Every right is a pattern such as supabase-dev-*, and the state bucket is called supabase-terraform-state-…
+  validation {
+    condition     = alltrue(flatten([for name in keys(var.environments) : [for other in keys(var.environments) : name == other || !startswith(other, name)]]))
+    error_message = "environments: ${join(", ", flatten([for name in keys(var.environments) : [for other in keys(var.environments) : "\"${other}\" begins with \"${name}\"" if name != other && startswith(other, name)]]))}, so that the rights on one would hold for the other: rename one, or give it an account of its own."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.environments) : !startswith(name, "terraform")])
+    error_message = "environments: no name may begin with \"terraform\": the state bucket's does, and the rights of such an environment would hold for it."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for environment in var.environments : [for branch in environment.branches : can(regex("^[A-Za-z0-9._/-]+$", branch))]]))
+    error_message = "environments: a branch is not the name of one branch, such as main: wildcards and refs/heads/ are not understood."
   }
 
   validation {

@@ -52,6 +52,11 @@ run "private" {
   }
 
   assert {
+    condition     = jsondecode(jsondecode(aws_eks_addon.network["vpc-cni"].configuration_values).env.ADDITIONAL_ENI_TAGS) == { Environment = "test" }
+    error_message = "Interfaces that outlive their node are found, and may be removed, by their tags."
+  }
+
+  assert {
     condition     = length(aws_vpc_security_group_ingress_rule.private_access) == 0
     error_message = "Without private networks that may reach it, the API answers the nodes alone."
   }

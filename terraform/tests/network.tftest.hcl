@@ -76,6 +76,14 @@ run "three_zones" {
   }
 
   assert {
+    condition = { for statement in jsondecode(aws_iam_role_policy.flow.policy).Statement : statement.Sid => statement.Action } == {
+      Write     = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+      FindGroup = ["logs:DescribeLogGroups"]
+    }
+    error_message = "Flow logs find their group and write to it; they never make one."
+  }
+
+  assert {
     condition     = aws_iam_role.flow.permissions_boundary == "arn:aws:iam::123456789012:policy/supabase-test-boundary"
     error_message = "The role carries the boundary."
   }

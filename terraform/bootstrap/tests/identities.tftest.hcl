@@ -14,7 +14,7 @@ override_resource {
 variables {
   account_id         = "123456789012"
   region             = "eu-west-1"
-  environments       = { dev = {}, prod = { backup_copy = true } }
+  environments       = { dev = { branches = ["main", "try/new"] }, prod = { backup_copy = true } }
   backup_copy_region = "eu-central-1"
   github             = { owner = "example", repository = "supabase-on-aws", owner_id = 1, repository_id = 2 }
 }
@@ -39,9 +39,15 @@ run "github" {
           "repo:example/supabase-on-aws:environment:prod",
           "repo:example@1/supabase-on-aws@2:environment:prod",
         ]
+        "token.actions.githubusercontent.com:ref" = ["refs/heads/main"]
       } }
     }]
-    error_message = "Only jobs in GitHub's environment prod deploy prod, in either form of the subject."
+    error_message = "Only jobs in GitHub's environment prod deploy prod, from the default branch, in either form of the subject."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this["dev-deploy"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:ref"] == ["refs/heads/main", "refs/heads/try/new"]
+    error_message = "Dev is deployed from the branches that it names, and no others."
   }
 
   assert {
@@ -93,14 +99,14 @@ run "least_privilege" {
 
   assert {
     condition = alltrue([
-      for sid in ["RolesOnlyBelowThisCeiling", "CeilingStays", "GuardrailsStay", "NoUsers", "NoRoleChains"] :
+      for sid in ["RolesOnlyBelowThisCeiling", "CeilingStays", "GuardrailsStay", "NoUsers", "NoRoleChains", "OwnParameters", "OwnKeys", "OwnByEnvironment"] :
       one([for statement in jsondecode(aws_iam_policy.boundary["prod"].policy).Statement : statement.Effect if statement.Sid == sid]) == "Deny"
     ])
     error_message = "The boundary refuses every way around itself."
   }
 
   assert {
-    condition     = alltrue([for policy in aws_iam_policy.role : length(policy.policy) <= 6144])
+    condition     = alltrue([for policy in concat(values(aws_iam_policy.role), values(aws_iam_policy.boundary)) : length(policy.policy) <= 6144])
     error_message = "Every policy fits into what IAM allows."
   }
 }
@@ -114,7 +120,7 @@ run "accepted" {
     condition = alltrue(flatten([
       for policy in concat(values(aws_iam_policy.role), values(aws_iam_policy.boundary)) : [
         for statement in jsondecode(policy.policy).Statement : [
-          for arn in statement.Resource : arn == "*" || can(regex("^arn:aws:[a-z0-9-]+:", arn))
+          for arn in concat(try(statement.Resource, []), try(statement.NotResource, [])) : arn == "*" || can(regex("^arn:aws:[a-z0-9-]+:", arn))
         ]
       ]
     ]))
@@ -188,6 +194,16 @@ run "backup_copy" {
   command = plan
 
   assert {
+    condition     = aws_backup_vault.copy["prod"].tags == tomap({ Environment = "prod" })
+    error_message = "The tag keeps the account's other environments out of the vault."
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_kms_key.copy[0].policy).Statement : statement.Condition.ArnLike["aws:PrincipalArn"] if statement.Effect == "Deny"]) == ["arn:aws:iam::123456789012:role/supabase-dev-*", "arn:aws:iam::123456789012:role/supabase-prod-*"]
+    error_message = "No environment changes the key that they share."
+  }
+
+  assert {
     condition     = keys(aws_backup_vault.copy) == ["prod"] && aws_backup_vault.copy["prod"].name == "supabase-prod-copy"
     error_message = "Prod's backups have a vault in another region."
   }
@@ -232,6 +248,37 @@ run "refused" {
   }
 
   expect_failures = [var.account_id, var.region, var.environments, var.github]
+}
+
+# Each of these has rights that hold for another one, or for the state.
+run "refused_names" {
+  command = plan
+
+  variables {
+    environments = { dev = {}, dev-eu = {} }
+  }
+
+  expect_failures = [var.environments]
+}
+
+run "refused_name_of_state" {
+  command = plan
+
+  variables {
+    environments = { terraform = {} }
+  }
+
+  expect_failures = [var.environments]
+}
+
+run "refused_branches" {
+  command = plan
+
+  variables {
+    environments = { dev = { branches = ["release/*"] } }
+  }
+
+  expect_failures = [var.environments]
 }
 
 run "refused_copy" {

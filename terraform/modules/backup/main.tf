@@ -26,6 +26,9 @@ resource "aws_backup_plan" "this" {
     start_window      = 60
     completion_window = 360
 
+    # Rights on a recovery point go by its tags. It takes over those of what was saved, unless AWS Backup may not read them.
+    recovery_point_tags = var.tags
+
     lifecycle {
       delete_after = var.retention_days
     }

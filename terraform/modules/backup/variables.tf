@@ -18,6 +18,11 @@ variable "permissions_boundary_arn" {
   type        = string
 }
 
+variable "tags" {
+  description = "Tags of the environment, for recovery points: they are not Terraform's resources."
+  type        = map(string)
+}
+
 variable "kms_key_arn" {
   description = "KMS key of the vault."
   type        = string

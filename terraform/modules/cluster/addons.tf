@@ -31,7 +31,8 @@ locals {
       role_arn = module.vpc_cni_role.arn
       configuration = {
         enableNetworkPolicy = "true"
-        env                 = { ENABLE_PREFIX_DELEGATION = "true", WARM_PREFIX_TARGET = "1" }
+        # An interface that outlives its node is found and removed by its tags.
+        env = { ADDITIONAL_ENI_TAGS = jsonencode(var.tags), ENABLE_PREFIX_DELEGATION = "true", WARM_PREFIX_TARGET = "1" }
       }
     }
     kube-proxy = { role_arn = null, configuration = null }

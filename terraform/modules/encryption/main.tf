@@ -11,6 +11,16 @@ locals {
     Principal = { AWS = "arn:${var.partition}:iam::${var.account_id}:root" }
   }
 
+  # Its own rights on keys go by their tags, which KMS may see minutes after the key is made. It can write this policy, so
+  # that naming fewer actions would keep it from nothing.
+  deploy_statements = [for arn in compact([var.deploy_role_arn]) : {
+    Sid       = "DeployRoleFromTheStart"
+    Effect    = "Allow"
+    Action    = "kms:*"
+    Resource  = "*"
+    Principal = { AWS = arn }
+  }]
+
   # AWS services that write for us under their own name cannot be granted through IAM.
   service_statements = {
     logs = {
@@ -55,7 +65,7 @@ resource "aws_kms_key" "this" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat([local.account_statement], [for service in each.value.services : local.service_statements[service]])
+    Statement = concat([local.account_statement], local.deploy_statements, [for service in each.value.services : local.service_statements[service]])
   })
 }
 

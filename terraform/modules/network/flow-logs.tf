@@ -34,12 +34,24 @@ resource "aws_iam_role_policy" "flow" {
   name = "write-log-group"
   role = aws_iam_role.flow.id
 
+  # AWS asks for logs:CreateLogGroup as well. It is left out: the group is there before the flow log, and what is still to
+  # be delivered when both are gone would make it again, without its key and its end.
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect   = "Allow"
-      Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-      Resource = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${aws_cloudwatch_log_group.flow.name}:*"
-    }]
+    Statement = [
+      {
+        Sid      = "Write"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        Resource = ["arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${aws_cloudwatch_log_group.flow.name}", "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${aws_cloudwatch_log_group.flow.name}:*"]
+      },
+      {
+        # Cannot be narrowed to a group.
+        Sid      = "FindGroup"
+        Effect   = "Allow"
+        Action   = ["logs:DescribeLogGroups"]
+        Resource = ["*"]
+      },
+    ]
   })
 }
