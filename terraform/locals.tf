@@ -27,6 +27,9 @@ locals {
     if arn == "arn:${local.partition}:iam::${var.account_id}:role/${local.name_prefix}-deploy"
   ])
 
+  # What terraform/bootstrap locks the vault of the copies to.
+  copy_vault_max_days = 365
+
   # The apply that comes before a tear-down lifts what keeps data safe until then.
   deletion_protection = var.deletion_protection && !var.teardown
   force_destroy       = var.teardown

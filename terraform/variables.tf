@@ -6,6 +6,16 @@ variable "environment" {
     condition     = can(regex("^[a-z][a-z0-9-]{1,14}$", var.environment)) && var.environment != "default"
     error_message = "environment \"${var.environment}\" is refused: use 2 to 15 lower-case letters, digits or hyphens, beginning with a letter, and not \"default\"."
   }
+
+  validation {
+    condition     = !endswith(var.environment, "-") && !strcontains(var.environment, "--")
+    error_message = "environment \"${var.environment}\" is refused: it becomes part of the database's name, in which RDS takes neither two hyphens in a row nor one at the end."
+  }
+
+  validation {
+    condition     = !startswith(var.environment, "aws") && !startswith(var.environment, "ssm")
+    error_message = "environment \"${var.environment}\" is refused: names of parameters begin with it, and the Parameter Store keeps those that begin with aws or ssm for AWS."
+  }
 }
 
 variable "region" {
@@ -33,6 +43,11 @@ variable "repository" {
   type        = string
   default     = "supabase-on-aws"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9 +=._:/@-]{1,256}$", var.repository))
+    error_message = "repository \"${var.repository}\" is not a tag value: use up to 256 letters, digits, spaces and + - = . _ : / @."
+  }
 }
 
 variable "cost_center" {
@@ -40,6 +55,11 @@ variable "cost_center" {
   type        = string
   default     = "platform"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9 +=._:/@-]{1,256}$", var.cost_center))
+    error_message = "cost_center \"${var.cost_center}\" is not a tag value: use up to 256 letters, digits, spaces and + - = . _ : / @."
+  }
 }
 
 variable "kubernetes_version" {
@@ -198,8 +218,8 @@ variable "nodes" {
   }
 
   validation {
-    condition     = var.nodes.disk_gib >= 20
-    error_message = "nodes.disk_gib must be 20 or more: images and logs of one node need that much."
+    condition     = var.nodes.disk_gib >= 20 && var.nodes.disk_gib <= 16384
+    error_message = "nodes.disk_gib must be 20 or more, since images and logs of one node need that much, and 16384 at most, as EBS has it."
   }
 }
 
@@ -236,8 +256,8 @@ variable "database" {
   }
 
   validation {
-    condition     = var.database.storage_gib >= 20 && var.database.max_storage_gib >= var.database.storage_gib * 1.26
-    error_message = "database: storage_gib must be 20 or more, and max_storage_gib at least 26 % above it, or storage cannot grow (${var.database.storage_gib}, ${var.database.max_storage_gib})."
+    condition     = var.database.storage_gib >= 20 && var.database.max_storage_gib >= var.database.storage_gib * 1.26 && var.database.max_storage_gib <= 65536
+    error_message = "database: storage_gib must be 20 or more, and max_storage_gib at least 26 % above it, or storage cannot grow, and 65536 at most (${var.database.storage_gib}, ${var.database.max_storage_gib})."
   }
 
   validation {
@@ -312,8 +332,13 @@ variable "api_subdomain" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", var.api_subdomain))
-    error_message = "api_subdomain \"${var.api_subdomain}\" must be lower-case letters, digits, hyphens or dots, such as api or api.dev."
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$", var.api_subdomain))
+    error_message = "api_subdomain \"${var.api_subdomain}\" must be one or more labels of lower-case letters, digits and inner hyphens, such as api or api.dev."
+  }
+
+  validation {
+    condition     = var.domain == null ? true : length("${var.api_subdomain}.${var.domain}") <= 64
+    error_message = "api_subdomain and domain make a host name of ${length("${var.api_subdomain}.${var.domain == null ? "" : var.domain}")} characters: the first name of a certificate may have 64."
   }
 }
 
@@ -382,10 +407,15 @@ variable "container_insights" {
 }
 
 variable "budget" {
-  description = "Monthly budget in USD, and the impact in USD from which an unusual spending is reported; null for none. Free."
+  description = <<-TEXT
+    Monthly budget, or null for none. Free.
+    monthly_usd: alerts come at 80 % spent and at 100 % forecast.
+    anomaly_usd: impact from which an unusual spending of the environment is reported. Off by default: Cost Explorer
+      lets only an organization's management account, or an account without an organization, watch by tag.
+  TEXT
   type = object({
     monthly_usd = number
-    anomaly_usd = optional(number, 50)
+    anomaly_usd = optional(number)
   })
   default = null
 
@@ -398,7 +428,7 @@ variable "budget" {
 variable "backup" {
   description = <<-TEXT
     AWS Backup beside the backups of RDS, or null; about 0.10 USD a GB and month.
-    retention_days: days that a backup is kept.
+    retention_days: days that a backup is kept; at most 365 with copy_region, whose vault is locked to that.
     vault_lock: refuse to delete backups before their time.
     copy_region: a copy in another region, into the vault that terraform/bootstrap makes there.
   TEXT
@@ -412,6 +442,11 @@ variable "backup" {
   validation {
     condition     = var.backup == null ? true : var.backup.retention_days >= 7
     error_message = "backup.retention_days must be 7 or more, the least that the vault lock takes."
+  }
+
+  validation {
+    condition     = try(var.backup.copy_region, null) == null ? true : var.backup.retention_days <= local.copy_vault_max_days
+    error_message = "backup.retention_days (${try(var.backup.retention_days, 0)}) must be ${local.copy_vault_max_days} or less with a copy_region: the vault of the copies takes nothing that stays longer, and each night's copy would fail."
   }
 
   validation {

@@ -48,6 +48,11 @@ variable "environments" {
   }
 
   validation {
+    condition     = !anytrue([for name in keys(var.environments) : endswith(name, "-") || strcontains(name, "--") || startswith(name, "aws") || startswith(name, "ssm")])
+    error_message = "environments holds a name that RDS or the Parameter Store refuses: no two hyphens in a row, none at the end, and no aws or ssm at the beginning."
+  }
+
+  validation {
     condition     = alltrue(flatten([for environment in var.environments : [for arn in environment.operators : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[^*]+$", arn))]]))
     error_message = "environments: an operator is not the ARN of one IAM role or user, such as arn:aws:iam::123456789012:role/platform."
   }

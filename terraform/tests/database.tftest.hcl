@@ -205,7 +205,7 @@ run "parameters" {
 
   assert {
     condition = alltrue([
-      for parameter in aws_db_parameter_group.this.parameter : parameter.apply_method == (contains(["rds.logical_replication", "shared_preload_libraries", "max_connections", "shared_buffers", "max_wal_senders", "max_replication_slots", "max_worker_processes", "wal_level", "track_activity_query_size"], parameter.name) ? "pending-reboot" : "immediate")
+      for parameter in aws_db_parameter_group.this.parameter : parameter.apply_method == (contains(["rds.logical_replication", "shared_preload_libraries", "cron.database_name", "max_connections", "shared_buffers", "max_wal_senders", "max_replication_slots", "max_worker_processes", "wal_level", "track_activity_query_size"], parameter.name) ? "pending-reboot" : "immediate")
     ])
     error_message = "RDS refuses apply_method immediate for a static parameter."
   }
@@ -223,6 +223,11 @@ run "parameters" {
   assert {
     condition     = one([for parameter in aws_db_parameter_group.this.parameter : parameter.value if parameter.name == "rds.logical_replication"]) == "1"
     error_message = "Realtime needs logical replication."
+  }
+
+  assert {
+    condition     = one([for parameter in aws_db_parameter_group.this.parameter : parameter.value if parameter.name == "cron.database_name"]) == "supabase"
+    error_message = "pg_cron can be made in one database only, and RDS takes `postgres` for it unless it is told."
   }
 
   assert {

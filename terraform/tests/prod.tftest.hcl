@@ -121,9 +121,15 @@ run "prod" {
     error_message = "Prod has locked backups and a copy in another region."
   }
 
+  # The vault of the copies is made by terraform/bootstrap.
   assert {
-    condition     = length(module.cost) == 1 && var.budget.anomaly_usd > 0
-    error_message = "Prod has a budget and a watch for unusual spending."
+    condition     = one(regex("max_retention_days = ([0-9]+)", file("${path.module}/bootstrap/main.tf"))) == tostring(local.copy_vault_max_days)
+    error_message = "The longest retention that variables.tf lets through is that of the vault of the copies."
+  }
+
+  assert {
+    condition     = length(module.cost) == 1 && var.budget.anomaly_usd == null
+    error_message = "Prod has a budget; AWS refuses a watch by tag outside the management account, so nobody gets one unasked."
   }
 
   assert {

@@ -310,3 +310,77 @@ run "fourteenth" {
     var.cluster,
   ]
 }
+
+run "fifteenth" {
+  command = plan
+
+  variables {
+    # environment ends with a hyphen
+    environment = "dev-"
+    # api subdomain empty label
+    api_subdomain = "api..dev"
+    # cost center character
+    cost_center = "team;1"
+    # repository character
+    repository = "owner/<repository>"
+    # backup longer than the vault of copies keeps
+    backup = { retention_days = 366, copy_region = "eu-central-1" }
+  }
+
+  expect_failures = [
+    var.environment,
+    var.api_subdomain,
+    var.cost_center,
+    var.repository,
+    var.backup,
+  ]
+}
+
+run "sixteenth" {
+  command = plan
+
+  variables {
+    # environment two hyphens
+    environment = "a--b"
+    # api subdomain label ends with a hyphen
+    api_subdomain = "api-.dev"
+    # database class of no account
+    database = { instance_class = "db.t4g.medium", storage_gib = 60000, max_storage_gib = 80000 }
+  }
+
+  expect_failures = [
+    var.environment,
+    var.api_subdomain,
+    var.database,
+  ]
+}
+
+run "seventeenth" {
+  command = plan
+
+  variables {
+    # environment reserved by the parameter store
+    environment = "aws-test"
+    # host name longer than a certificate's first name
+    api_subdomain = "a-name-that-is-as-long-as-one-label-may-be-but-not-with-a-domain"
+    domain        = "example.com"
+  }
+
+  expect_failures = [
+    var.environment,
+    var.api_subdomain,
+  ]
+}
+
+run "eighteenth" {
+  command = plan
+
+  variables {
+    # environment reserved by the parameter store
+    environment = "ssm1"
+  }
+
+  expect_failures = [
+    var.environment,
+  ]
+}

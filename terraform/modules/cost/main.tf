@@ -30,7 +30,8 @@ resource "aws_budgets_budget" "this" {
   }
 }
 
-# CUSTOM, because an account may have only one monitor over all its services, and most already have it.
+# CUSTOM, because an account may have only one monitor over all its services, and most already have it. One by tag is
+# for the payer: AWS refuses it to a member of an organization.
 resource "aws_ce_anomaly_monitor" "this" {
   count = var.anomaly_threshold_usd == null ? 0 : 1
 

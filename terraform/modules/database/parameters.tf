@@ -3,7 +3,7 @@ resource "aws_db_parameter_group" "this" {
   family      = local.family
   description = "PostgreSQL ${var.postgres_version} of ${var.name_prefix}"
 
-  # PostgreSQL reads these two only at start; RDS refuses "immediate" for them.
+  # PostgreSQL reads these only at start; RDS refuses "immediate" for them.
   parameter {
     name         = "rds.logical_replication"
     value        = "1"
@@ -13,6 +13,13 @@ resource "aws_db_parameter_group" "this" {
   parameter {
     name         = "shared_preload_libraries"
     value        = "pg_stat_statements,pgaudit,pg_cron"
+    apply_method = "pending-reboot"
+  }
+
+  # The only database in which pg_cron can be made; RDS takes `postgres` unless told, and Supabase lives in its own.
+  parameter {
+    name         = "cron.database_name"
+    value        = var.database_name
     apply_method = "pending-reboot"
   }
 

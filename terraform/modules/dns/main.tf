@@ -1,6 +1,36 @@
 # Certificate of the public host name, and the add-on that points the name at the load balancer.
 # The zone has to exist: delegating a domain is a person's step, and its name servers must outlive an environment.
 
+locals {
+  zones_arn = "arn:${var.partition}:route53:::hostedzone"
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "KeepRecords"
+        Effect   = "Allow"
+        Action   = ["route53:ChangeResourceRecordSets"]
+        Resource = ["${local.zones_arn}/${data.aws_route53_zone.this.zone_id}"]
+      },
+      {
+        # Of zones below this one, too: the filter lets them through, and one that cannot be read stops all the others.
+        Sid      = "ReadRecords"
+        Effect   = "Allow"
+        Action   = ["route53:ListResourceRecordSets", "route53:ListTagsForResources"]
+        Resource = ["${local.zones_arn}/*"]
+      },
+      {
+        # Cannot be narrowed to a zone.
+        Sid      = "FindZone"
+        Effect   = "Allow"
+        Action   = ["route53:ListHostedZones"]
+        Resource = ["*"]
+      },
+    ]
+  })
+}
+
 data "aws_route53_zone" "this" {
   name         = var.domain
   private_zone = false
@@ -38,8 +68,9 @@ resource "aws_eks_addon" "external_dns" {
   resolve_conflicts_on_create = "NONE"
   resolve_conflicts_on_update = "OVERWRITE"
 
+  # A zone is left out unless its name ends with a filter: the filter is the zone's name, not the host's.
   configuration_values = jsonencode({
-    domainFilters = [var.hostname]
+    domainFilters = [var.domain]
     policy        = "sync"
     registry      = "txt"
     sources       = ["ingress"]
@@ -58,23 +89,5 @@ module "external_dns_role" {
   service_account          = "external-dns"
   oidc                     = var.oidc
   permissions_boundary_arn = var.permissions_boundary_arn
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "KeepRecords"
-        Effect   = "Allow"
-        Action   = ["route53:ChangeResourceRecordSets", "route53:ListResourceRecordSets", "route53:ListTagsForResources"]
-        Resource = ["arn:${var.partition}:route53:::hostedzone/${data.aws_route53_zone.this.zone_id}"]
-      },
-      {
-        # Cannot be narrowed to a zone.
-        Sid      = "FindZone"
-        Effect   = "Allow"
-        Action   = ["route53:ListHostedZones"]
-        Resource = ["*"]
-      },
-    ]
-  })
+  policy                   = local.policy
 }

@@ -44,8 +44,6 @@ LISTS = [
     ("backup", "list_backup_plans", "BackupPlansList", "BackupPlanName", {}),
     ("backup", "list_backup_vaults", "BackupVaultList", "BackupVaultName", {}),
     ("budgets", "describe_budgets", "Budgets", "BudgetName", {"region": "us-east-1", "AccountId": ACCOUNT}),
-    ("ce", "get_anomaly_monitors", "AnomalyMonitors", "MonitorName", {"region": "us-east-1"}),
-    ("ce", "get_anomaly_subscriptions", "AnomalySubscriptions", "SubscriptionName", {"region": "us-east-1"}),
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName", {}),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName", {}),
     ("ec2", "describe_addresses", "Addresses", "AllocationId", {}),

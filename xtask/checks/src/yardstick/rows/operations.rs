@@ -106,17 +106,20 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::new(
         62,
-        "a budget and a watch for unusual spending, by environment",
+        "a budget by environment; a watch for unusual spending where the account may have one",
         "modules/cost",
-        &[Plan(
-            cost_watch,
-            &[
-                Remove("aws_budgets_budget"),
-                Set("aws_budgets_budget", "/cost_filter", "[]"),
-                Remove("aws_ce_anomaly_monitor"),
-                Set("aws_ce_anomaly_subscription", "/subscriber", "[]"),
-            ],
-        )],
+        &[
+            Test("cost:member_account"),
+            Test("cost:management_account"),
+            Plan(
+                budget,
+                &[
+                    Remove("aws_budgets_budget"),
+                    Set("aws_budgets_budget", "/cost_filter", "[]"),
+                    Set("aws_budgets_budget", "/notification", "[]"),
+                ],
+            ),
+        ],
     ),
     Row::new(
         63,
@@ -183,6 +186,12 @@ pub(super) const ROWS: &[Row] = &[
             Test("validations:tenth"),
             Test("validations:eleventh"),
             Test("validations:twelfth"),
+            Test("validations:thirteenth"),
+            Test("validations:fourteenth"),
+            Test("validations:fifteenth"),
+            Test("validations:sixteenth"),
+            Test("validations:seventeenth"),
+            Test("validations:eighteenth"),
             Code(
                 typed_variables,
                 &[
@@ -282,14 +291,11 @@ fn no_backups(plan: &PlanView<'_>) -> Verdict {
     must(plan.find("aws_backup_plan").is_empty(), "there is a backup plan after all")
 }
 
-fn cost_watch(plan: &PlanView<'_>) -> Verdict {
+fn budget(plan: &PlanView<'_>) -> Verdict {
     let wanted = format!("user:Environment${}", plan.environment());
-    plan.every("aws_budgets_budget", "is not the environment's", |it| {
+    plan.every("aws_budgets_budget", "is not the environment's, or tells nobody", |it| {
         it.list("/cost_filter/0/values") == [wanted.as_str()]
-    })?;
-    plan.some("aws_ce_anomaly_monitor")?;
-    plan.every("aws_ce_anomaly_subscription", "tells nobody", |it| {
-        it.text("/subscriber/0/type") == "SNS"
+            && it.text("/notification/0/comparison_operator") == "GREATER_THAN"
     })
 }
 

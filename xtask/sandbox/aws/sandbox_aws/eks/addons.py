@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
-from moto.eks import urls
+from moto.eks import models, urls
+from moto.route53.models import route53_backends
 
 from ..patching import operation, routes
 from .support import Response, arn, cluster_of, finished_update, found, in_use
@@ -33,8 +35,8 @@ def create_addon(self) -> ActionResult:
         "modifiedAt": utcnow(),
         "tags": self._get_param("tags") or {},
     }
-    cluster.addons[name] = addon
     _set(self, addon)
+    cluster.addons[name] = addon
     return ActionResult({"addon": addon})
 
 
@@ -78,9 +80,28 @@ def _addon(request: Response) -> dict[str, Any]:
 
 
 def _set(request: Response, addon: dict[str, Any]) -> None:
+    if addon["addonName"] == "external-dns":
+        _needs_a_zone(request, addon["clusterName"])
     for key in SETTINGS:
         if request._get_param(key) is not None:
             addon[key] = request._get_param(key)
+
+
+def _needs_a_zone(request: Response, cluster: str) -> None:
+    """The real external-dns starts without a zone, too, and never makes a record; nothing here looks for
+    that record, so that the add-on is refused instead. Its rule: a zone's name ends with a filter."""
+    filters = json.loads(request._get_param("configurationValues") or "{}").get("domainFilters") or []
+    zones = [
+        zone.name.rstrip(".") for zone in route53_backends[request.current_account][request.partition].zones.values()
+    ]
+    if filters and not any(f".{zone}".endswith(f".{each.strip('.')}") for zone in zones for each in filters):
+        raise models.InvalidParameterException(
+            clusterName=cluster,
+            nodegroupName=None,
+            fargateProfileName=None,
+            addonName="external-dns",
+            message=f"No hosted zone ends with one of domainFilters {filters}: it would make no record.",
+        )
 
 
 ADDONS = "clusters/(?P<name>[^/]+)/addons"
