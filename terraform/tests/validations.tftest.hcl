@@ -74,8 +74,6 @@ run "first" {
     storage = { cors_allowed_origins = ["*"] }
     # domain
     domain = "https://example.com/"
-    # api subdomain
-    api_subdomain = "API_"
     # firewall
     firewall = { requests_per_5_minutes = 1 }
     # log retention
@@ -98,7 +96,6 @@ run "first" {
     var.database_password_version,
     var.storage,
     var.domain,
-    var.api_subdomain,
     var.firewall,
     var.log_retention_days,
     var.alerts,
@@ -122,6 +119,8 @@ run "second" {
     database_password = "short"
     # storage days
     storage = { backup_expire_days = 0 }
+    # api subdomain
+    api_subdomain = "API_"
     # alerts load balancer
     alerts = { load_balancer = "k8s", alarms = false }
     # backup retention
@@ -135,6 +134,7 @@ run "second" {
     var.database,
     var.database_password,
     var.storage,
+    var.api_subdomain,
     var.alerts,
     var.backup,
   ]
