@@ -95,29 +95,48 @@ pub(crate) fn schema(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
         Err(output) => return Ok(CheckOutcome::Failed(output)),
     };
     let mut findings = Vec::new();
+    let mut expected = 0;
     for manifest in &manifests {
-        for object in manifest.objects()? {
-            let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
-            if group.contains('.') && !group.ends_with(".k8s.io") && !CUSTOM_GROUPS.contains(&group)
-            {
-                findings.push(format!("{}: {} is of an unknown group", manifest.name, object.id()));
-            }
-        }
+        let objects = manifest.objects()?;
+        let lists = objects.iter().filter(|object| object.is_list());
+        findings.extend(lists.map(|list| {
+            format!(
+                "{}: {}: no check looks into a list, render its items one by one",
+                manifest.name,
+                list.id()
+            )
+        }));
+        expected += objects.iter().filter(|object| !object.is_custom()).count();
     }
     for version in KUBERNETES {
         let command = context.python_tool(PythonTool::KubernetesValidate)?;
         let command = command.args(["--strict", "--kubernetes-version", version]);
         let answer = ask(&command.args(manifests.iter().map(|manifest| &manifest.file)))?;
-        if !answer.succeeded() {
-            let lines = answer.all.lines().filter(|line| !line.starts_with("INFO"));
-            findings.extend(lines.map(|line| format!("Kubernetes {version}: {line}")));
-            if findings.is_empty() {
-                findings.push(format!("kubernetes-validate ended with exit code {}", answer.code));
-            }
+        let unfit = unvalidated(&answer.all, expected);
+        if unfit.is_empty() && !answer.succeeded() {
+            findings.push(format!("kubernetes-validate ended with exit code {}", answer.code));
         }
+        findings.extend(unfit.iter().map(|line| format!("Kubernetes {version}: {line}")));
     }
     let summary = format!("{} releases, {}", manifests.len(), KUBERNETES.join(" and "));
     Ok(CheckOutcome::of_findings(&findings, summary))
+}
+
+/// What kubernetes-validate says of objects other than that they fit, or that it has no schema for a
+/// custom resource. Its exit code does not tell: a version that does not exist is a warning to it.
+fn unvalidated(output: &str, expected: usize) -> Vec<String> {
+    let passed = |line: &&str| line.starts_with("INFO ");
+    let is_custom = |line: &&str| {
+        let of_group = |group: &&str| line.contains(&format!(" with api version {group}/"));
+        line.starts_with("WARN ") && CUSTOM_GROUPS.iter().any(of_group)
+    };
+    let others = output.lines().filter(|line| !passed(line) && !is_custom(line));
+    let mut findings: Vec<String> = others.map(str::to_owned).collect();
+    let fit = output.lines().filter(passed).count();
+    if findings.is_empty() && fit != expected {
+        findings.push(format!("{fit} of {expected} objects were validated"));
+    }
+    findings
 }
 
 /// Renders every release into the scratch folder; the inner error is what Helm said.
@@ -208,16 +227,27 @@ fn schema_gaps(context: &CheckContext, chart: &str) -> anyhow::Result<Vec<String
 struct Object {
     api_version: String,
     kind: String,
+    #[serde(default)]
     metadata: ObjectMetadata,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct ObjectMetadata {
+    /// Empty for a list alone.
+    #[serde(default)]
     name: String,
     namespace: Option<String>,
 }
 
 impl Object {
+    fn is_list(&self) -> bool {
+        self.kind.ends_with("List")
+    }
+
+    fn is_custom(&self) -> bool {
+        self.api_version.split_once('/').is_some_and(|(group, _)| CUSTOM_GROUPS.contains(&group))
+    }
+
     fn id(&self) -> String {
         let namespace = self.metadata.namespace.as_deref().unwrap_or("supabase");
         format!("{} {namespace}/{}", self.kind, self.metadata.name)
@@ -240,8 +270,10 @@ impl Manifest {
 
     fn objects(&self) -> anyhow::Result<Vec<Object>> {
         let head = |value| {
-            serde_norway::from_value(value)
-                .with_context(|| format!("{} renders something without a name", self.name))
+            let nameless = || format!("{} renders something without a name", self.name);
+            let object: Object = serde_norway::from_value(value).with_context(nameless)?;
+            ensure!(object.is_list() || !object.metadata.name.is_empty(), nameless());
+            Ok(object)
         };
         self.values()?.into_iter().map(head).collect()
     }
@@ -264,5 +296,30 @@ mod tests {
         assert_eq!(ids, ["Service supabase/a", "Deployment n/a"]);
         assert!(manifest("kind: [").objects().is_err());
         assert!(manifest("a: 1").objects().is_err());
+        assert!(manifest("{apiVersion: v1, kind: Service}").objects().is_err());
+        assert!(
+            manifest("{apiVersion: v1, kind: List, items: []}").objects().unwrap()[0].is_list()
+        );
+    }
+
+    #[test]
+    fn an_object_that_was_not_validated_is_a_finding_whatever_the_exit_code() {
+        let fit = "INFO x.yaml passed for resource service/a against version 1.36\n";
+        let warned = |version: &str| {
+            format!(
+                "WARN x.yaml Couldn't find schema for kind Budget with api version {version} for kubernetes version 1.36\n"
+            )
+        };
+        assert!(unvalidated(fit, 1).is_empty());
+        let custom = format!("{fit}{}", warned("external-secrets.io/v1"));
+        assert!(unvalidated(&custom, 1).is_empty());
+        for version in ["policy/v2", "autoscaling/v3", "v2", "made.up.k8s.io/v1", "madeup/v1"] {
+            let found = unvalidated(&format!("{fit}{}", warned(version)), 2);
+            assert_eq!(found.len(), 1, "{version}");
+            assert!(found[0].contains(version), "{found:?}");
+        }
+        assert_eq!(unvalidated(fit, 2), ["1 of 2 objects were validated"]);
+        let unfit = "ERROR x.yaml did not validate for resource service/a against version 1.36: spec: wrong\n";
+        assert_eq!(unvalidated(unfit, 1).len(), 1);
     }
 }
