@@ -10,7 +10,7 @@ use kube::{
     runtime::wait::{Condition, await_condition},
 };
 use sandbox_kubernetes::{
-    Authenticator, Config, LogProvider, LogRequest, LogStream, Server, Unauthorized, User,
+    Authenticator, Config, LogProvider, LogRequest, LogStream, Server, Unrecognised, User,
 };
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, task::JoinHandle};
@@ -34,12 +34,12 @@ impl Authenticator for AnyEksToken {
         &'a self,
         cluster: &'a str,
         token: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<User, Unauthorized>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<User, Unrecognised>> + Send + 'a>> {
         let known = cluster == NAME && token.starts_with("k8s-aws-v1.");
         let user = User { name: "deployer".into(), groups: vec!["system:masters".into()] };
-        Box::pin(
-            async move { known.then_some(user).ok_or(Unauthorized { reason: "unknown".into() }) },
-        )
+        Box::pin(async move {
+            known.then_some(user).ok_or(Unrecognised::Unauthorized { reason: "unknown".into() })
+        })
     }
 }
 

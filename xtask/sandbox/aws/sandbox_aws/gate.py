@@ -19,6 +19,14 @@ FAULTS_PATH = "/sandbox/faults"
 FRAMES = 3
 REQUEST_ID = "<RequestId>sandbox</RequestId>"
 
+#: What the services answer that have words of their own for too many calls: clients send those again.
+THROTTLED = {
+    "s3": ("503 Slow Down", "SlowDown"),
+    "ec2": ("503 Service Unavailable", "RequestLimitExceeded"),
+}
+#: Marks what AWS asks itself, such as who may log in to a cluster: that is no call of anybody's.
+INSIDE = "HTTP_X_SANDBOX_INSIDE"
+
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -33,8 +41,10 @@ class Gate:
             return self._faults(environ, start_response)
         with self.lock:
             throttled = self.throttled
-        if _service(environ) in throttled:
-            return _refuse(environ, start_response, "ThrottlingException", "Rate exceeded (sandbox fault)")
+        service = _service(environ)
+        if service in throttled and INSIDE not in environ:
+            status, code = THROTTLED.get(service, ("400 Bad Request", "ThrottlingException"))
+            return _refuse(environ, start_response, code, "Rate exceeded (sandbox fault)", status)
         try:
             return self.application(environ, start_response)
         except Exception as error:
@@ -61,7 +71,11 @@ def _service(environ: dict[str, Any]) -> str | None:
 
 
 def _refuse(
-    environ: dict[str, Any], start_response: StartResponse, code: str, message: str
+    environ: dict[str, Any],
+    start_response: StartResponse,
+    code: str,
+    message: str,
+    status: str = "400 Bad Request",
 ) -> Iterable[bytes]:
     service, error = _service(environ), _xml(code, message)
     if service in ("s3", "route53"):
@@ -72,7 +86,7 @@ def _refuse(
         kind, body = "text/xml", f"<ErrorResponse>{error}{REQUEST_ID}</ErrorResponse>"
     else:
         kind, body = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
-    start_response("400 Bad Request", [("Content-Type", kind), ("x-amzn-ErrorType", code)])
+    start_response(status, [("Content-Type", kind), ("x-amzn-ErrorType", code)])
     return [body.encode()]
 
 

@@ -9,20 +9,25 @@ pub struct User {
     pub groups: Vec<String>,
 }
 
-/// A token that is not accepted; the reason is for the server's own log, not for the client.
+/// Why nobody was recognised; the reason is for the server's own log, not for the client.
 #[derive(Clone, Debug)]
-pub struct Unauthorized {
-    pub reason: String,
+pub enum Unrecognised {
+    /// The token is not accepted.
+    Unauthorized { reason: String },
+    /// It could not be looked at; another time it may be.
+    Unavailable { reason: String },
 }
 
-impl fmt::Display for Unauthorized {
+impl fmt::Display for Unrecognised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        match self {
+            Self::Unauthorized { reason } | Self::Unavailable { reason } => f.write_str(reason),
+        }
     }
 }
 
 /// The answer of an [`Authenticator`], boxed so that the trait stays object-safe.
-pub type Authentication<'a> = Pin<Box<dyn Future<Output = Result<User, Unauthorized>> + Send + 'a>>;
+pub type Authentication<'a> = Pin<Box<dyn Future<Output = Result<User, Unrecognised>> + Send + 'a>>;
 
 /// Decides whether a bearer token may use a cluster.
 pub trait Authenticator: Send + Sync {
@@ -50,6 +55,8 @@ impl fmt::Debug for StaticTokens {
 impl Authenticator for StaticTokens {
     fn authenticate<'a>(&'a self, _cluster: &'a str, token: &'a str) -> Authentication<'a> {
         let user = self.users.get(token).cloned();
-        Box::pin(async move { user.ok_or_else(|| Unauthorized { reason: "unknown token".into() }) })
+        Box::pin(async move {
+            user.ok_or_else(|| Unrecognised::Unauthorized { reason: "unknown token".into() })
+        })
     }
 }

@@ -31,7 +31,7 @@ mod testing;
 mod tls;
 mod value;
 
-pub use auth::{Authentication, Authenticator, StaticTokens, Unauthorized, User};
+pub use auth::{Authentication, Authenticator, StaticTokens, Unrecognised, User};
 pub use logs::{LogProvider, LogRequest, LogStream, NoLogs};
 pub use server::{Config, Server};
 

@@ -132,6 +132,11 @@ impl Failure {
         Self::new(401, "Unauthorized", "Unauthorized")
     }
 
+    pub(crate) fn unavailable() -> Self {
+        let message = "the server is currently unable to handle the request";
+        Self::new(503, "ServiceUnavailable", message)
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             405,

@@ -16,6 +16,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Kinds:
   pod-crash <component>        containers of the component exit with code 1
+  upgrade-crash <component>    the same for Pods of the next upgrade alone: what it replaces lives
   secret-missing <path's end>  the parameter is not found when secrets are synced
   load-balancer-never          load balancers get no host name
   throttle <service>           the AWS service refuses every call (ec2, eks, rds, s3, ssm, …)

@@ -1,11 +1,11 @@
 //! Who may use a cluster, decided as EKS does: by a presigned STS query and the access entries.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{fmt, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::{StatusCode, header};
-use sandbox_kubernetes::{Authenticator, Unauthorized, User};
+use sandbox_kubernetes::{Authentication, Authenticator, Unrecognised, User};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -21,6 +21,18 @@ const ADMIN_GROUP: &str = "system:masters";
 /// administrator: nobody can be that role on a laptop.
 const SANDBOX_USER: &str = "user/sandbox";
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// What AWS asks itself is spared the faults that are planted for callers.
+const INSIDE: &str = "x-sandbox-inside";
+
+/// Part of an error that says nothing about the token: AWS could not be asked.
+#[derive(Debug)]
+struct Unasked(&'static str);
+
+impl fmt::Display for Unasked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to ask {}", self.0)
+    }
+}
 
 /// Asks the sandbox's AWS.
 #[derive(Debug, Clone)]
@@ -83,9 +95,12 @@ impl EksTokens {
             .timeout(TIMEOUT)
             .header(header::HOST, presigned.host()?)
             .header(CLUSTER_HEADER, cluster);
-        let answer = request.send().await.context("failed to ask STS")?;
+        let answer = request.send().await.context(Unasked("STS"))?;
         let status = answer.status();
-        let text = answer.text().await.context("failed to read the answer of STS")?;
+        let text = answer.text().await.context(Unasked("STS"))?;
+        if status.is_server_error() {
+            return Err(anyhow!("STS answers {status}").context(Unasked("STS")));
+        }
         if !status.is_success() {
             bail!(
                 "STS refuses the token: {}",
@@ -127,25 +142,26 @@ impl EksTokens {
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=sandbox");
         let request =
             self.http.get(url).timeout(TIMEOUT).header(header::AUTHORIZATION, authorization);
-        let answer = request.send().await.context("failed to ask EKS")?;
+        let answer = request.header(INSIDE, "1").send().await.context(Unasked("EKS"))?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let answer = answer.error_for_status().context("EKS failed")?;
-        answer.json().await.map(Some).context("failed to read the answer of EKS")
+        let answer = answer.error_for_status().context(Unasked("EKS"))?;
+        answer.json().await.map(Some).context(Unasked("EKS"))
     }
 }
 
 impl Authenticator for EksTokens {
-    fn authenticate<'a>(
-        &'a self,
-        cluster: &'a str,
-        token: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<User, Unauthorized>> + Send + 'a>> {
+    fn authenticate<'a>(&'a self, cluster: &'a str, token: &'a str) -> Authentication<'a> {
         Box::pin(async move {
-            self.user(cluster, token)
-                .await
-                .map_err(|error| Unauthorized { reason: format!("{error:#}") })
+            self.user(cluster, token).await.map_err(|error| {
+                let reason = format!("{error:#}");
+                if error.is::<Unasked>() {
+                    Unrecognised::Unavailable { reason }
+                } else {
+                    Unrecognised::Unauthorized { reason }
+                }
+            })
         })
     }
 }
@@ -240,6 +256,16 @@ mod tests {
         }
         assert!(Presigned::decode("k8s-aws-v1.%%%").is_err());
         assert!(Presigned::decode("something").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_token_is_not_called_wrong_when_nobody_could_be_asked() {
+        // Nothing listens there.
+        let tokens = EksTokens::new(reqwest::Client::new(), "http://127.0.0.1:9").unwrap();
+        let unasked = tokens.authenticate("dev", &token(GOOD)).await.unwrap_err();
+        assert!(matches!(unasked, Unrecognised::Unavailable { .. }), "{unasked:?}");
+        let wrong = tokens.authenticate("dev", "something").await.unwrap_err();
+        assert!(matches!(wrong, Unrecognised::Unauthorized { .. }), "{wrong:?}");
     }
 
     #[test]

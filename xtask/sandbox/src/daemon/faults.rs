@@ -88,7 +88,7 @@ fn target(rest: &str, fault: &str) -> anyhow::Result<String> {
 
 fn unknown(fault: &str) -> anyhow::Error {
     anyhow::anyhow!(
-        "there is no fault `{fault}`: pod-crash <component>, secret-missing <end of a parameter's path>, \
-         load-balancer-never, {THROTTLE} <service>, {WATCH_DROP}"
+        "there is no fault `{fault}`: pod-crash <component>, upgrade-crash <component>, secret-missing <end of a \
+         parameter's path>, load-balancer-never, {THROTTLE} <service>, {WATCH_DROP}"
     )
 }

@@ -18,7 +18,6 @@ use super::stand_in::{Candidate, words};
 use super::status::{running, terminated, waiting};
 use super::{COMPONENT, environment};
 use crate::events::EventType::{self, Normal, Warning};
-use crate::faults::Fault;
 use crate::mounts::Mounts;
 use crate::names;
 use crate::pod_logs::LogWriter;
@@ -312,9 +311,12 @@ impl ContainerWorker<'_> {
     }
 
     fn is_to_crash(&self) -> bool {
-        let component = self.pod.pod.labels().get("app.kubernetes.io/component").cloned();
-        component.is_some_and(|component| {
-            self.pod.kubelet.cluster.config.faults.is_on(&Fault::PodCrash { component })
+        let labels = self.pod.pod.labels();
+        let revision =
+            labels.get("pod-template-hash").or_else(|| labels.get("controller-revision-hash"));
+        labels.get("app.kubernetes.io/component").is_some_and(|component| {
+            let faults = &self.pod.kubelet.cluster.config.faults;
+            faults.crashes(component, revision.map(String::as_str))
         })
     }
 
@@ -352,7 +354,7 @@ impl ContainerWorker<'_> {
 /// Like many a program that ends in error, it tells its settings, secrets included: whoever shows a
 /// log has to hide them.
 fn crash(env: &BTreeMap<String, String>, log: &LogWriter) -> Exit {
-    let message = "sandbox: this container crashes because the fault pod-crash is on";
+    let message = "sandbox: this container crashes because a fault is on";
     for (name, value) in env {
         log.line("stderr", &format!("{name}={value}"));
     }

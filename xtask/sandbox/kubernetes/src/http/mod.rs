@@ -20,7 +20,7 @@ use serde_json::Value;
 pub(crate) use path::call;
 
 use crate::{
-    User,
+    Unrecognised, User,
     api::{Body, Call, Done},
     cluster::Cluster,
     server::Shared,
@@ -107,11 +107,10 @@ async fn authenticate(shared: &Shared, cluster: &Cluster, head: &Head) -> Answer
     if let Some(user) = cluster.issuer.user(token) {
         return Ok(user);
     }
-    shared
-        .authenticator
-        .authenticate(&cluster.name, token)
-        .await
-        .map_err(|_| Failure::unauthorized())
+    shared.authenticator.authenticate(&cluster.name, token).await.map_err(|refusal| match refusal {
+        Unrecognised::Unauthorized { .. } => Failure::unauthorized(),
+        Unrecognised::Unavailable { .. } => Failure::unavailable(),
+    })
 }
 
 async fn read(head: &Head, body: Incoming) -> Answer<Body> {
