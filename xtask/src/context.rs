@@ -4,11 +4,16 @@ mod stored_secrets;
 mod tear_down;
 
 use std::{
-    collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, sync::OnceLock, time::Duration,
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+    sync::OnceLock,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask_cloud::{
     Authorities, Cloud, CloudConfig, Cluster, Http, HttpConfig, Identity, KubeconfigEntry, Wait,
     write_kubeconfig,
@@ -28,6 +33,18 @@ use crate::{
 
 /// The namespace of everything that is ours.
 pub(crate) const NAMESPACE: &str = "supabase";
+
+/// The namespace as whoever makes it has to label it: a Pod counts as ready once the load balancer
+/// sends it requests, so that a rollout does not end the last old Pod before.
+pub(crate) fn namespace() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {
+            "name": NAMESPACE,
+            "labels": {"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled"},
+        },
+    })
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -239,13 +256,13 @@ impl Context {
         release: &str,
         namespace: &str,
     ) -> anyhow::Result<Outcome> {
-        if self.cluster_if_any(run)?.is_none() {
+        let Some(cluster) = self.cluster_if_any(run)? else {
             return Ok(Outcome::Unchanged("there is no cluster".to_owned()));
-        }
+        };
         if let Some(infrastructure) = self.infrastructure_if_any(run)? {
             self.write_kubeconfig(&infrastructure)?;
         }
-        Ok(if self.helm()?.uninstall(run, release, namespace)? {
+        Ok(if self.helm()?.uninstall(run, &cluster, release, namespace)? {
             Outcome::Changed("uninstalled".to_owned())
         } else {
             Outcome::Unchanged("was not installed".to_owned())
@@ -331,9 +348,19 @@ pub(crate) fn waiting<T>(
     run: &StepRun<'_>,
     action: impl FnOnce(&Wait<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    waiting_until(run, run.deadline, action)
+}
+
+/// The same with a deadline that may come sooner.
+pub(crate) fn waiting_until<T>(
+    run: &StepRun<'_>,
+    deadline: Instant,
+    action: impl FnOnce(&Wait<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let deadline = deadline.min(run.deadline);
     let interrupted = || run.interrupted();
     let progress = |message: &str| run.progress(message);
-    action(&Wait::until(run.deadline, &interrupted, &progress))
+    action(&Wait::until(deadline, &interrupted, &progress))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub use certificates::Authorities;
 pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};
 pub use http::{BODY_LIMIT, Http, HttpConfig, Method, Response};
 pub use kubernetes::{
-    Applied, Cluster, ExternalSecretState, Finding, HelmRelease, JobFailure, JobReport, Kind,
-    KubeconfigEntry, Target, kinds, write_kubeconfig,
+    Applied, Cluster, Deviation, DeviationKind, ExternalSecretState, Finding, HelmRelease,
+    JobFailure, JobReport, Kind, KubeconfigEntry, Target, kinds, write_kubeconfig,
 };
 pub use wait::{DeadlineExceeded, Interrupted, Wait};

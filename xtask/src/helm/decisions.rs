@@ -1,9 +1,10 @@
 //! What to do about a release, decided from what is known of it; `recovery.rs` does it.
 
 use serde::Deserialize;
+use xtask_cloud::HelmRelease;
 use xtask_tools::{Cause, CommandFailure};
 
-use super::Made;
+use super::{MARK_LABEL, Made, turn::is_unfinished};
 
 /// A line of `helm history --output json`.
 #[derive(Debug, Deserialize)]
@@ -92,11 +93,40 @@ impl Status {
     }
 }
 
+/// What an upgrade that failed left of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Traces {
+    /// The latest revision carries its mark.
+    Revision,
+    /// None: Helm refused before it made a revision.
+    None,
+    /// None, and another Helm is at work: what it does, in a few words.
+    OtherWork(String),
+    /// The cluster does not tell, for this reason.
+    Unknown(String),
+}
+
+impl Traces {
+    pub(super) fn of(latest: Option<&HelmRelease>, mark: &str) -> Self {
+        match latest {
+            Some(release) if release.labels.get(MARK_LABEL).is_some_and(|label| label == mark) => {
+                Self::Revision
+            }
+            Some(release) if is_unfinished(release) => {
+                Self::OtherWork(format!("revision {} is {}", release.revision, release.status))
+            }
+            _ => Self::None,
+        }
+    }
+}
+
 /// What becomes of a release after its upgrade failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum After {
     /// It was not touched.
     Untouched,
+    /// It was not touched, for the reason that is said.
+    Refused(String),
     /// The person wants to stop, not to wait for a roll-back: the next run goes on from here.
     LeftForNextRun,
     RollBack(u32),
@@ -104,7 +134,11 @@ pub(super) enum After {
     LeftAsItFailed,
 }
 
-pub(super) fn after(failure: Option<&CommandFailure>, worked: Option<u32>) -> After {
+pub(super) fn after(
+    failure: Option<&CommandFailure>,
+    traces: &Traces,
+    worked: Option<u32>,
+) -> After {
     match (failure.map(|failure| &failure.cause), worked) {
         (
             Some(
@@ -116,8 +150,25 @@ pub(super) fn after(failure: Option<&CommandFailure>, worked: Option<u32>) -> Af
             _,
         ) => After::Untouched,
         (Some(Cause::Interrupted { .. }), _) => After::LeftForNextRun,
+        _ if *traces != Traces::Revision => After::Refused(refused(traces)),
         (_, Some(revision)) => After::RollBack(revision),
         (_, None) => After::LeftAsItFailed,
+    }
+}
+
+fn refused(traces: &Traces) -> String {
+    match traces {
+        Traces::OtherWork(what) => format!(
+            "another Helm is at work on the release ({what}), so this run leaves it alone; the next run waits for it"
+        ),
+        Traces::Unknown(why) => {
+            format!(
+                "what became of the release is not known ({why}); the next run goes on from there"
+            )
+        }
+        Traces::None | Traces::Revision => {
+            "no revision was made: the release is as it was".to_owned()
+        }
     }
 }
 
@@ -152,7 +203,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        super::{Chart, Install},
+        super::{Chart, Install, tests::release},
         *,
     };
 
@@ -225,7 +276,7 @@ mod tests {
 
     #[test]
     fn an_upgrade_that_failed_is_rolled_back_unless_a_person_stopped_it() {
-        let after = |cause, worked| after(Some(&failure(cause)), worked);
+        let after = |cause, worked| after(Some(&failure(cause)), &Traces::Revision, worked);
         let deadline = Cause::Deadline { limit: Duration::ZERO, killed: false };
         assert_eq!(after(Cause::Code(1), Some(3)), After::RollBack(3));
         assert_eq!(after(deadline, Some(3)), After::RollBack(3));
@@ -237,6 +288,27 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_that_made_no_revision_is_not_rolled_back() {
+        let latest = |status: &str, mark: &str| {
+            let mut release = release(4, status);
+            release.labels.insert(MARK_LABEL.to_owned(), mark.to_owned());
+            Traces::of(Some(&release), "ours")
+        };
+        assert_eq!(latest("failed", "ours"), Traces::Revision);
+        assert_eq!(latest("pending-upgrade", "ours"), Traces::Revision);
+        assert_eq!(latest("deployed", "theirs"), Traces::None);
+        assert_eq!(Traces::of(None, "ours"), Traces::None);
+        let other = latest("pending-upgrade", "theirs");
+        assert_eq!(other, Traces::OtherWork("revision 4 is pending-upgrade".to_owned()));
+        for traces in [other, Traces::None, Traces::Unknown("no answer".to_owned())] {
+            for worked in [Some(3), None] {
+                let after = after(Some(&failure(Cause::Code(1))), &traces, worked);
+                assert!(matches!(after, After::Refused(_)), "{after:?}");
+            }
+        }
+    }
+
+    #[test]
     fn tests_roll_back_only_what_this_run_made_and_only_for_what_they_found() {
         let made = |replaced: Option<u32>, answers| Made {
             install: Install {
@@ -245,7 +317,9 @@ mod tests {
                 chart: Chart::Local("chart".into()),
                 values: Vec::new(),
                 timeout: Duration::ZERO,
+                wait: true,
             },
+            revision: 4,
             replaced: replaced.map(|revision| Worked { revision, answers }),
         };
         let unanswering = made(Some(3), false);

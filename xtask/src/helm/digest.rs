@@ -81,6 +81,7 @@ mod tests {
             chart: Chart::Local(chart.clone()),
             values: vec![values.clone()],
             timeout: Duration::from_secs(1),
+            wait: true,
         };
         let first = of(&install).unwrap();
         assert_eq!(first.len(), 40);

@@ -1,16 +1,19 @@
 //! Helm as the runner calls it: one release, its inputs' digest, and the way back.
 //!
 //! Architecture invariants: values travel in files, never as `--set`; a release whose inputs did
-//! not change gets no revision; a failed upgrade is diagnosed before it is rolled back, because
-//! the roll-back removes the evidence. `--force-conflicts` takes fields back that somebody changed
+//! not change gets no revision, and what lives otherwise than it declares is put back; a failed
+//! upgrade is diagnosed before it is rolled back, because the roll-back removes the evidence. `--force-conflicts` takes fields back that somebody changed
 //! by hand: drift is reported before, and an upgrade that a stray `kubectl scale` blocks helps
 //! nobody.
 
+mod before;
 mod claim;
 mod decisions;
 mod digest;
+mod manifest;
 mod pull;
 mod recovery;
+mod repair;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -30,6 +33,8 @@ pub(crate) use self::turn::time_for;
 use self::{
     claim::{Claim, Work},
     decisions::Worked,
+    recovery::Failed,
+    turn::Place,
 };
 use crate::{context::Context, exit::Exit, terraform::Infrastructure};
 
@@ -38,6 +43,9 @@ const DIGEST_LABEL: &str = "xtask-inputs";
 
 /// Carries a mark of the one helm that made the revision.
 const MARK_LABEL: &str = "xtask-mark";
+
+/// No release gives its Helm more time.
+const LONGEST: Duration = Duration::from_secs(12 * 60);
 
 /// How long a removal may take.
 const UNINSTALL_TIME: Duration = Duration::from_secs(10 * 60);
@@ -64,6 +72,16 @@ pub(crate) struct Install {
     /// Later files win.
     pub(crate) values: Vec<PathBuf>,
     pub(crate) timeout: Duration,
+    /// Whether Helm waits until all objects are ready. Not where one of them may fail at first and
+    /// then come to work: Helm takes the first word that an object failed for its last.
+    pub(crate) wait: bool,
+}
+
+impl Install {
+    fn patience(&self) -> Vec<String> {
+        let timeout = ["--timeout".to_owned(), seconds(self.timeout)];
+        self.wait.then(|| "--wait".to_owned()).into_iter().chain(timeout).collect()
+    }
 }
 
 /// What became of an [`Install`].
@@ -72,12 +90,15 @@ pub(crate) struct Installed {
     pub(crate) revision: u32,
     /// Nothing when the release had these inputs already.
     pub(crate) made: Option<Made>,
+    /// Objects that lived otherwise than the revision declares, by kind and name.
+    pub(crate) repaired: Vec<String>,
 }
 
 /// A revision that this run made.
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
     install: Install,
+    revision: u32,
     /// The newest revision before it that worked.
     replaced: Option<Worked>,
 }
@@ -87,6 +108,10 @@ impl From<Installed> for Outcome {
         let revision = installed.revision;
         match installed.made {
             Some(_) => Self::Changed(format!("revision {revision}")),
+            None if !installed.repaired.is_empty() => Self::Changed(format!(
+                "repaired {} of revision {revision}",
+                installed.repaired.join(", ")
+            )),
             None => Self::Unchanged(format!("revision {revision} has these inputs")),
         }
     }
@@ -126,29 +151,40 @@ impl Helm {
         install: &Install,
     ) -> anyhow::Result<Installed> {
         let digest = digest::of(install)?;
-        if let Some(revision) = unchanged(find(cluster, install)?.as_ref(), &digest) {
-            return Ok(Installed { revision, made: None });
+        if let Some(revision) = unchanged(find(cluster, install)?.as_ref(), &digest)
+            && self.deviations(cluster, install, revision)?.is_empty()
+        {
+            return Ok(Installed { revision, made: None, repaired: Vec::new() });
+        }
+        let claim = self.claim(&install.namespace, &install.release)?;
+        // What was there may be gone, and what is there now may be all that is wanted.
+        let before = self.settled(run, cluster, install, &claim)?;
+        if let Some(revision) = unchanged(before.as_ref(), &digest) {
+            return self.repair(run, cluster, install, &claim, revision);
         }
         let chart = self.chart(run, &install.chart)?;
-        let claim = self.our_turn(run, cluster, install)?;
-        if let Some(release) = find(cluster, install)?.filter(turn::is_unfinished) {
-            self.recover(run, cluster, install, &claim, &release)?;
+        if let Some(deployed) = before.as_ref().filter(|release| release.status == "deployed") {
+            self.announce(run, cluster, install, deployed.revision);
         }
-        // What was there may be gone, and what is there now may be all that is wanted.
-        let before = find(cluster, install)?;
-        if let Some(revision) = unchanged(before.as_ref(), &digest) {
-            return Ok(Installed { revision, made: None });
+        self.apply_definitions(run, cluster, install, &chart)?;
+        if before.is_some() {
+            self.hand_over_before_upgrade(run, cluster, install, &chart)?;
         }
         let replaced = match before {
             Some(_) => self.newest_that_worked(install)?,
             None => None,
         };
-        match self.upgrade(run, install, &claim, &chart, &digest) {
+        let mark = new_mark()?;
+        match self.upgrade(run, install, &claim, &chart, &digest, &mark) {
             Ok(()) => {
                 let revision = find(cluster, install)?.map_or(1, |release| release.revision);
-                Ok(Installed { revision, made: Some(Made { install: install.clone(), replaced }) })
+                let made = Made { install: install.clone(), revision, replaced };
+                Ok(Installed { revision, made: Some(made), repaired: Vec::new() })
             }
-            Err(error) => Err(self.give_back(run, cluster, install, &claim, replaced, error)),
+            Err(error) => {
+                let failed = Failed { mark, worked: replaced, error };
+                Err(self.give_back(run, cluster, install, &claim, failed))
+            }
         }
     }
 
@@ -159,39 +195,35 @@ impl Helm {
         claim: &Claim,
         chart: &Path,
         digest: &str,
+        mark: &str,
     ) -> anyhow::Result<()> {
-        let mark = new_mark()?;
         let command = self
             .command(&format!("install {}", install.release), run, install)
             .deadline(run.deadline)
             .args(["upgrade", "--install", &install.release])
             .arg(display(chart))
             .args(["--namespace", &install.namespace, "--create-namespace", "--reset-values"])
-            .args([
-                "--wait",
-                "--timeout",
-                &seconds(install.timeout),
-                "--force-conflicts",
-                "--history-max",
-                "10",
-            ])
+            .args(install.patience())
+            .args(["--force-conflicts", "--history-max", "10"])
             .args(["--labels", &format!("{DIGEST_LABEL}={digest},{MARK_LABEL}={mark}")])
             .args(files(&install.values))
             .holding(claim.file());
-        claim.begin(&Work::Upgrade { mark })?;
+        claim.begin(&Work::Upgrade { mark: mark.to_owned() })?;
         command.run(&mut |line| run.progress(line.text))?;
         claim.clear()
     }
 
-    /// Uninstalls and waits; false when there was no such release.
+    /// Uninstalls and waits, until the Helm of another machine has ended first; false when there was
+    /// no such release.
     pub(crate) fn uninstall(
         &self,
         run: &StepRun<'_>,
+        cluster: &Cluster,
         release: &str,
         namespace: &str,
     ) -> anyhow::Result<bool> {
         let claim = self.claim(namespace, release)?;
-        self.wait_for_claim(run, &claim, release)?;
+        self.our_turn(run, cluster, &claim, Place { namespace, release, timeout: LONGEST })?;
         let mut absent = false;
         let command = self
             .base(&format!("uninstall {release}"))
@@ -241,13 +273,15 @@ impl Helm {
 
     /// The manifest that an installation would apply; needs no cluster.
     pub(crate) fn render(&self, install: &Install) -> anyhow::Result<String> {
+        self.template(install, &install.chart.arguments()).env_remove("KUBECONFIG").output()
+    }
+
+    fn template(&self, install: &Install, chart: &[String]) -> Command {
         self.base("render the chart")
             .args(["template", &install.release])
-            .args(install.chart.arguments())
+            .args(chart)
             .args(["--namespace", &install.namespace])
             .args(files(&install.values))
-            .env_remove("KUBECONFIG")
-            .output()
     }
 
     fn command(&self, purpose: &str, run: &StepRun<'_>, install: &Install) -> Command {

@@ -15,17 +15,47 @@ use super::{
     Helm, Install, Made, UNINSTALL_TIME,
     claim::{Claim, Work},
     decisions::{
-        After, Revision, Status, Verdict, Way, Worked, after, newest_that_worked, verdict, way,
+        After, Revision, Status, Traces, Verdict, Way, Worked, after, newest_that_worked, verdict,
+        way,
     },
     find, seconds,
+    turn::is_unfinished,
 };
 use crate::exit::Exit;
 
 /// What Helm may take beyond its own `--timeout`.
 const MARGIN: Duration = Duration::from_secs(60);
 
+/// An upgrade that failed.
+pub(super) struct Failed {
+    /// What its revision carries, if it came to make one.
+    pub(super) mark: String,
+    /// The newest revision before it that worked.
+    pub(super) worked: Option<Worked>,
+    pub(super) error: anyhow::Error,
+}
+
 impl Helm {
-    /// Ends what a killed run left in the middle: Helm refuses to touch it until that is done.
+    /// Waits for the turn on a release and ends what a killed run left in the middle, since Helm
+    /// refuses to touch it until that is done; returns what is there then.
+    pub(super) fn settled(
+        &self,
+        run: &StepRun<'_>,
+        cluster: &Cluster,
+        install: &Install,
+        claim: &Claim,
+    ) -> anyhow::Result<Option<HelmRelease>> {
+        loop {
+            match self.our_turn(run, cluster, claim, install.place())? {
+                Some(release) if is_unfinished(&release) => {
+                    self.recover(run, cluster, install, claim, &release)?;
+                }
+                settled => return Ok(settled),
+            }
+        }
+    }
+
+    /// Touches nothing where another Helm has begun something since `release` was seen.
     pub(super) fn recover(
         &self,
         run: &StepRun<'_>,
@@ -40,10 +70,14 @@ impl Helm {
         if way != Way::FinishRemoval {
             self.diagnose(run, cluster, install);
         }
+        let now = find(cluster, install)?;
+        if now.is_none_or(|now| now.revision != *revision || now.status != *status) {
+            return Ok(());
+        }
         match way {
             Way::RollBack(to) => {
                 run.note(&format!("{name} was left {status}: rolling back to revision {to} first"));
-                self.roll_back(run, install, claim, *revision, to)
+                self.roll_back(run, cluster, install, claim, *revision, to)
             }
             Way::Remove => {
                 run.note(&format!("{name} was left {status} and never worked: removing it first"));
@@ -56,19 +90,26 @@ impl Helm {
         }
     }
 
-    /// Says what went wrong with an upgrade, then goes back to the last revision that worked.
+    /// Says what went wrong with an upgrade, then goes back to the last revision that worked. Where
+    /// Helm got no further than to refuse, there is nothing to go back from: and what it refused to
+    /// disturb may be another machine's work.
     pub(super) fn give_back(
         &self,
         run: &StepRun<'_>,
         cluster: &Cluster,
         install: &Install,
         claim: &Claim,
-        worked: Option<Worked>,
-        error: anyhow::Error,
+        failed: Failed,
     ) -> anyhow::Error {
+        let Failed { mark, worked, error } = failed;
         let worked = worked.map(|worked| worked.revision);
-        let after = match after(error.downcast_ref::<CommandFailure>(), worked) {
+        let made = match find(cluster, install) {
+            Ok(latest) => Traces::of(latest.as_ref(), &mark),
+            Err(unknown) => Traces::Unknown(format!("{unknown:#}")),
+        };
+        let after = match after(error.downcast_ref::<CommandFailure>(), &made, worked) {
             After::Untouched => return error,
+            After::Refused(why) => why,
             After::LeftForNextRun => {
                 "the release stays as the interrupt found it, and the next run upgrades it from there"
                     .to_owned()
@@ -99,9 +140,9 @@ impl Helm {
     ) -> anyhow::Error {
         let found = Exit::of(&error) == Exit::SmokeFailed;
         match (verdict(found, run.interrupted(), made), made) {
-            (Verdict::RollBack(revision), Some(Made { install, .. })) => {
+            (Verdict::RollBack(revision), Some(Made { install, revision: made, .. })) => {
                 self.diagnose(run, cluster, install);
-                let after = match self.claim_now(install) {
+                let after = match self.claim_now(cluster, install, *made) {
                     Ok(claim) => {
                         self.roll_back_from_latest(run, cluster, install, &claim, revision)
                     }
@@ -115,9 +156,16 @@ impl Helm {
         }
     }
 
-    fn claim_now(&self, install: &Install) -> anyhow::Result<Claim> {
+    /// The lock on a release whose latest revision still is the one that this run made.
+    fn claim_now(&self, cluster: &Cluster, install: &Install, made: u32) -> anyhow::Result<Claim> {
         let claim = self.claim(&install.namespace, &install.release)?;
         anyhow::ensure!(claim.try_take()?, "another Helm of this machine works on it");
+        if let Some(HelmRelease { revision, status, .. }) = find(cluster, install)? {
+            anyhow::ensure!(
+                revision == made && status == "deployed",
+                "revision {revision}, which is {status}, is another run's work"
+            );
+        }
         Ok(claim)
     }
 
@@ -133,7 +181,7 @@ impl Helm {
         run.note(&format!("rolling {} back to revision {revision}", install.release));
         let rolled_back = find(cluster, install).and_then(|release| {
             let latest = release.map_or(revision, |release| release.revision);
-            self.roll_back(run, install, claim, latest, revision)
+            self.roll_back(run, cluster, install, claim, latest, revision)
         });
         match rolled_back {
             Ok(()) => format!("rolled back to revision {revision}, which worked"),
@@ -141,7 +189,7 @@ impl Helm {
         }
     }
 
-    fn diagnose(&self, run: &StepRun<'_>, cluster: &Cluster, install: &Install) {
+    pub(super) fn diagnose(&self, run: &StepRun<'_>, cluster: &Cluster, install: &Install) {
         match cluster.diagnose(&install.namespace, &install.release) {
             Ok(findings) => findings.iter().for_each(|finding| run.note(&described(finding))),
             Err(error) => run.note(&format!("nothing could be found out about it: {error:#}")),
@@ -169,19 +217,28 @@ impl Helm {
         })
     }
 
-    fn roll_back(
+    pub(super) fn roll_back(
         &self,
         run: &StepRun<'_>,
+        cluster: &Cluster,
         install: &Install,
         claim: &Claim,
         from: u32,
         to: u32,
     ) -> anyhow::Result<()> {
         let Install { release, namespace, timeout, .. } = install;
+        if let Err(error) = self
+            .declared(install, to)
+            .and_then(|declared| self.hand_over_replicas(run, cluster, install, &declared))
+        {
+            // The way back matters more than the number of replicas on it.
+            run.note(&format!("the replicas could not be handed over: {error:#}"));
+        }
         let command = self
             .command("roll back", run, install)
             .args(["rollback", release, &to.to_string(), "--namespace", namespace])
-            .args(["--wait", "--timeout", &seconds(*timeout), "--force-conflicts"])
+            .args(install.patience())
+            .arg("--force-conflicts")
             .deadline(Instant::now() + *timeout + MARGIN)
             .holding(claim.file())
             .despite_interrupt();

@@ -1,6 +1,8 @@
 //! Real helm against the sandbox's API server, which has no controllers here: a Job never ends, so
 //! that an upgrade hangs or fails as the test needs it.
 
+mod live;
+
 use std::{
     cell::Cell,
     collections::BTreeMap,
@@ -22,7 +24,9 @@ use xtask_tools::{Interrupt, NoDownload, Processes, Redactor, Toolbox};
 use super::{
     Chart, Helm, Install, Installed, MARK_LABEL, Made,
     claim::{Claim, Work},
+    decisions::Worked,
     find,
+    recovery::Failed,
 };
 use crate::{cli::repository, exit::Exit};
 
@@ -116,6 +120,7 @@ impl World {
             chart: Chart::Local(self.folder.path().join("chart")),
             values: vec![file],
             timeout: Duration::from_secs(60),
+            wait: true,
         }
     }
 
@@ -152,14 +157,18 @@ impl World {
         command.spawn().unwrap()
     }
 
-    /// The same, with a first install that never ends.
+    /// The same, with a first install (or an upgrade) that never ends.
     fn orphaned_install(&self, claim: &Claim) -> Child {
+        self.orphaned(claim, "pending-install")
+    }
+
+    fn orphaned(&self, claim: &Claim, status: &str) -> Child {
         let chart = self.folder.path().join("chart").display().to_string();
         let mark = format!("{MARK_LABEL}=orphan");
         let words = ["upgrade", "--install", "web", &chart, "--create-namespace"];
         let child =
             self.orphan(claim, &[&words[..], &["--set=hang=true", "--labels", &mark]].concat());
-        self.until("pending-install");
+        self.until(status);
         self.until_the_hook_runs();
         child
     }
@@ -282,7 +291,8 @@ fn a_helm_that_outlived_its_runner_is_waited_for() {
     assert_eq!(helm.try_wait().unwrap(), None, "it was disturbed");
     let mut run = world.run();
     run.deadline = Instant::now();
-    let error = world.helm.uninstall(&run, "web", NAMESPACE).unwrap_err().to_string();
+    let error =
+        world.helm.uninstall(&run, &world.cluster, "web", NAMESPACE).unwrap_err().to_string();
     assert!(error.contains("another Helm of this machine still works on web"), "{error}");
     helm.kill().unwrap();
     helm.wait().unwrap();
@@ -302,6 +312,76 @@ fn a_helm_that_may_run_on_another_machine_is_waited_for() {
     assert_eq!(helm.try_wait().unwrap(), None, "it was disturbed");
     helm.kill().unwrap();
     helm.wait().unwrap();
+}
+
+/// An old revision whose labels an upgrade on another machine copies.
+fn upgraded_elsewhere(world: &World) -> Child {
+    world.deploy("mode: good").unwrap();
+    let old = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
+        "metadata": {
+            "name": "sh.helm.release.v1.web.v1", "namespace": NAMESPACE,
+            "labels": {"createdAt": "1700000000", "modifiedAt": "1700000000"},
+        },
+    });
+    world.cluster.apply(&old, "test", true).unwrap();
+    let elsewhere = Claim::open(&world.folder.path().join("elsewhere"), NAMESPACE, "web").unwrap();
+    world.orphaned(&elsewhere, "pending-upgrade")
+}
+
+#[test]
+fn an_upgrade_that_another_machine_has_just_begun_is_not_taken_for_an_old_one() {
+    let world = World::start();
+    let mut helm = upgraded_elsewhere(&world);
+    let error = world.deploy_in_haste("mode: better");
+    assert!(error.downcast_ref::<DeadlineExceeded>().is_some(), "{error:#}");
+    world.assert_noted("web is pending-upgrade (revision 2) since");
+    let mut run = world.run();
+    run.deadline = Instant::now();
+    let error = world.helm.uninstall(&run, &world.cluster, "web", NAMESPACE).unwrap_err();
+    assert!(error.downcast_ref::<DeadlineExceeded>().is_some(), "{error:#}");
+    world.assert_state(2, "pending-upgrade", "good");
+    assert_eq!(helm.try_wait().unwrap(), None, "it was disturbed");
+    helm.kill().unwrap();
+    helm.wait().unwrap();
+}
+
+#[test]
+fn what_another_machine_begins_after_the_look_is_neither_ended_nor_rolled_back() {
+    let world = World::start();
+    let mut helm = upgraded_elsewhere(&world);
+    let install = world.install("mode: better");
+    let claim = world.claim();
+    assert!(claim.try_take().unwrap());
+    // This run looked before revision 2 was begun, and found that somebody had left revision 1.
+    world
+        .helm
+        .recover(&world.run(), &world.cluster, &install, &claim, &release(1, "pending-install"))
+        .unwrap();
+    world.assert_state(2, "pending-upgrade", "good");
+    // Or it found nothing unfinished at all.
+    let chart = world.folder.path().join("chart");
+    let upgrade = world.helm.upgrade(&world.run(), &install, &claim, &chart, "digest", "ours");
+    let worked = Some(Worked { revision: 1, answers: true });
+    let failed = Failed { mark: "ours".to_owned(), worked, error: upgrade.unwrap_err() };
+    let error = world.helm.give_back(&world.run(), &world.cluster, &install, &claim, failed);
+    let said = "another Helm is at work on the release (revision 2 is pending-upgrade), so this run leaves it alone";
+    assert!(error.to_string().contains(said), "{error}");
+    world.assert_state(2, "pending-upgrade", "good");
+    assert_eq!(helm.try_wait().unwrap(), None, "it was disturbed");
+    helm.kill().unwrap();
+    helm.wait().unwrap();
+}
+
+#[test]
+fn an_upgrade_that_helm_refuses_makes_no_revision_and_no_roll_back() {
+    let world = World::start();
+    world.deploy("mode: good").unwrap();
+    fs::write(world.folder.path().join("chart/templates/broken.yaml"), "{{ fail \"no\" }}")
+        .unwrap();
+    let error = world.deploy("mode: better").unwrap_err().to_string();
+    assert!(error.ends_with("no revision was made: the release is as it was"), "{error}");
+    world.assert_state(1, "deployed", "good");
 }
 
 #[test]
@@ -368,4 +448,16 @@ fn a_revision_whose_tests_failed_is_rolled_back_by_the_run_that_made_it() {
     let said = "the tests found something; rolled back to revision 1, which worked";
     assert_eq!(error.to_string(), said);
     world.assert_state(3, "deployed", "good");
+}
+
+#[test]
+fn a_revision_whose_tests_failed_is_left_alone_once_another_run_has_replaced_it() {
+    let world = World::start();
+    world.deploy("mode: good").unwrap();
+    let made = world.deploy("mode: bad").unwrap().made;
+    world.deploy("mode: better").unwrap();
+    let wrong = Exit::SmokeFailed.error("the tests found something");
+    let error = world.helm.reject(&world.run(), &world.cluster, made.as_ref(), wrong).to_string();
+    assert!(error.ends_with("revision 3, which is deployed, is another run's work"), "{error}");
+    world.assert_state(3, "deployed", "better");
 }

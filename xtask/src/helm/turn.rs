@@ -6,10 +6,10 @@
 use std::{
     cell::Cell,
     ops::ControlFlow,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use xtask_cloud::{Cluster, HelmRelease, Interrupted};
+use xtask_cloud::{Cluster, HelmRelease};
 use xtask_pipeline::StepRun;
 
 use super::{
@@ -21,8 +21,19 @@ use crate::context::waiting;
 /// What a Helm may take beyond its own `--timeout`, and clocks may differ.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// How often a lock is looked at that cannot be watched.
-const LOOK: Duration = Duration::from_millis(500);
+/// A release by name, and how long a Helm may work on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) release: &'a str,
+    pub(super) timeout: Duration,
+}
+
+impl Install {
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { namespace: &self.namespace, release: &self.release, timeout: self.timeout }
+    }
+}
 
 /// Whether a release may be worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,63 +92,40 @@ fn turn(sighting: &Sighting, is_left: bool, timeout: Duration, now: SystemTime) 
 }
 
 impl Helm {
-    /// Locks the release on this machine and waits until no Helm elsewhere can be at work on it.
+    /// Locks the release on this machine and waits until no Helm elsewhere can be at work on it;
+    /// returns the release as it was at that moment. Where that is in the middle of something, it is
+    /// this one revision that was left there: another one may be somebody's work.
     pub(super) fn our_turn(
         &self,
         run: &StepRun<'_>,
         cluster: &Cluster,
-        install: &Install,
-    ) -> anyhow::Result<Claim> {
-        let claim = self.claim(&install.namespace, &install.release)?;
+        claim: &Claim,
+        place: Place<'_>,
+    ) -> anyhow::Result<Option<HelmRelease>> {
         let told = Cell::new(false);
         let mut sighting = None;
         waiting(run, |wait| {
-            cluster.wait_helm_release(&install.namespace, &install.release, wait, |release| {
+            cluster.wait_helm_release(place.namespace, place.release, wait, |release| {
                 let what = if claim.try_take()? {
                     let now = SystemTime::now();
-                    let Some(release) = release.filter(|release| is_unfinished(release)) else {
-                        return Ok(ControlFlow::Break(()));
+                    let Some(found) = release.filter(|release| is_unfinished(release)) else {
+                        return Ok(ControlFlow::Break(release.cloned()));
                     };
-                    let seen = Sighting::of(release, sighting.take(), now);
-                    let is_left = claim.left().is_some_and(|work: Work| work.left(release));
-                    match turn(&seen, is_left, install.timeout, now) {
-                        Turn::Ours => return Ok(ControlFlow::Break(())),
-                        Turn::Theirs { until } => {
-                            elsewhere(&*sighting.insert(seen), release, until)
-                        }
+                    let seen = Sighting::of(found, sighting.take(), now);
+                    let is_left = claim.left().is_some_and(|work: Work| work.left(found));
+                    match turn(&seen, is_left, place.timeout, now) {
+                        Turn::Ours => return Ok(ControlFlow::Break(release.cloned())),
+                        Turn::Theirs { until } => elsewhere(&*sighting.insert(seen), found, until),
                     }
                 } else {
-                    here(&install.release)
+                    here(place.release)
                 };
                 if !told.replace(true) {
                     run.note(&what);
                 }
                 Ok(ControlFlow::Continue(what))
             })
-        })?;
-        Ok(claim)
-    }
-
-    /// Locks the release on this machine, without a cluster to ask.
-    pub(super) fn wait_for_claim(
-        &self,
-        run: &StepRun<'_>,
-        claim: &Claim,
-        release: &str,
-    ) -> anyhow::Result<()> {
-        let mut told = false;
-        while !claim.try_take()? {
-            let what = here(release);
-            anyhow::ensure!(Instant::now() < run.deadline, "gave up: {what}");
-            if !told {
-                run.note(&what);
-                told = true;
-            }
-            if self.processes.interrupt().wait_timeout(LOOK) {
-                return Err(Interrupted.into());
-            }
-        }
-        Ok(())
+        })
     }
 
     pub(super) fn claim(&self, namespace: &str, release: &str) -> anyhow::Result<Claim> {

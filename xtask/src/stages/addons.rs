@@ -117,6 +117,7 @@ impl InstallAddon {
             chart: addon.source(&context.platform),
             values: vec![context.root.join("helm/addons").join(&addon.values_file), generated],
             timeout: TIMEOUT,
+            wait: true,
         })
     }
 }

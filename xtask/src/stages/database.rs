@@ -134,6 +134,7 @@ impl Action<Context> for Bootstrap {
             chart: Chart::Local(context.root.join("helm/database")),
             values: vec![values],
             timeout: TIMEOUT,
+            wait: true,
         };
         Ok(context.helm()?.install(context, run, &infrastructure, &install)?.into())
     }

@@ -63,8 +63,8 @@ impl Stage<Context> for Release {
                 Upgrade { overlay, made: Arc::clone(&made) },
             )
             .leaves(
-                "the revision before this one: a failed upgrade is rolled back, an interrupted one stays \
-                 until the next run",
+                "what the message says: the revision before this one where it was rolled back, else the \
+                 upgrade as far as it came, from where the next run goes on",
             ),
             Step::new(
                 "test",
@@ -72,7 +72,7 @@ impl Stage<Context> for Release {
                 Effect::Write,
                 Test { made },
             )
-            .leaves("the test's Pod with its log; a revision that this run made is rolled back"),
+            .leaves("the test's Pod with its log, and the revision that the message names"),
         ])
     }
 
@@ -160,6 +160,7 @@ pub(crate) fn chart(context: &Context, generated: &Value) -> anyhow::Result<Inst
             context.generated_values(RELEASE, generated)?,
         ],
         timeout: TIMEOUT,
+        wait: true,
     })
 }
 

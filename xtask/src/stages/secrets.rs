@@ -11,7 +11,7 @@ use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Und
 use xtask_tools::Secret;
 
 use crate::{
-    context::{Context, NAMESPACE, waiting},
+    context::{Context, NAMESPACE, namespace, waiting},
     exit::Exit,
     helm::{self, Chart, Install},
     secrets::{self, JWT_SECRET, SecretSpec, Source},
@@ -202,6 +202,11 @@ impl Action<Context> for InstallStore {
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let infrastructure = run.output::<Infrastructure>()?;
+        // The first of ours to come into the namespace makes it.
+        let applied = context.cluster(&infrastructure)?.apply(&namespace(), "xtask", true)?;
+        if applied.changed && !applied.created {
+            run.note(&format!("namespace {NAMESPACE} has its labels again"));
+        }
         let values = context.generated_values(
             RELEASE,
             &json!({
@@ -218,6 +223,9 @@ impl Action<Context> for InstallStore {
             chart: Chart::Local(context.root.join("helm/secrets")),
             values: vec![values],
             timeout: TIMEOUT,
+            // The operator may see a secret before its store, and a role before it has spread: the
+            // next step waits until all are synchronised.
+            wait: false,
         };
         Ok(context.helm()?.install(context, run, &infrastructure, &install)?.into())
     }

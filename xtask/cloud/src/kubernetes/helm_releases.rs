@@ -30,6 +30,7 @@ pub struct HelmRelease {
     pub status: String,
     /// All labels of the Secret, Helm's own and those given with `--labels`.
     pub labels: BTreeMap<String, String>,
+    /// The last time that Helm is known to have written this revision.
     pub modified: Option<SystemTime>,
 }
 
@@ -98,16 +99,24 @@ fn latest(revisions: impl Iterator<Item = HelmRelease>) -> Vec<HelmRelease> {
 
 fn revision(namespace: &str, secret: &ObjectMeta) -> Option<HelmRelease> {
     let labels = secret.labels.clone()?;
-    let seconds = labels.get("modifiedAt").or_else(|| labels.get("createdAt"));
-    let modified = seconds.and_then(|seconds| seconds.parse().ok());
     Some(HelmRelease {
         name: labels.get("name")?.clone(),
         namespace: namespace.to_owned(),
         revision: labels.get("version")?.parse().ok()?,
         status: labels.get("status")?.clone(),
-        modified: modified.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+        modified: last_written(secret, &labels),
         labels,
     })
+}
+
+/// A new revision is given the labels of the one before it, `modifiedAt` with them, and a `createdAt`
+/// of its own; only a later change of it writes `modifiedAt`. So the newest of all times counts, the
+/// server's own with them.
+fn last_written(secret: &ObjectMeta, labels: &BTreeMap<String, String>) -> Option<SystemTime> {
+    let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let told = ["createdAt", "modifiedAt"].into_iter().filter_map(|name| labels.get(name));
+    let told = told.filter_map(|seconds| seconds.parse().ok()).map(at);
+    told.chain(secret.creation_timestamp.as_ref().map(|time| time.0.into())).max()
 }
 
 #[cfg(test)]
@@ -130,9 +139,28 @@ mod tests {
         let found = latest(secrets.iter().filter_map(|secret| revision("supabase", secret)));
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].revision, found[0].status.as_str()), (10, "deployed"));
-        assert_eq!(
-            found[0].modified,
-            Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
-        );
+    }
+
+    #[test]
+    fn a_new_revision_is_as_old_as_its_newest_time() {
+        let modified = |labels: serde_json::Value, created: Option<&str>| {
+            let mut labels = labels;
+            for (name, value) in [("name", "web"), ("version", "4"), ("status", "pending-upgrade")]
+            {
+                labels[name] = json!(value);
+            }
+            let secret = json!({ "labels": labels, "creationTimestamp": created });
+            let found = revision("supabase", &serde_json::from_value(secret).unwrap()).unwrap();
+            found
+                .modified
+                .map(|time| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs())
+        };
+        let copied = json!({ "modifiedAt": "1700000000", "createdAt": "1800000000" });
+        assert_eq!(modified(copied.clone(), None), Some(1_800_000_000));
+        let changed = json!({ "modifiedAt": "1800000007", "createdAt": "1800000000" });
+        assert_eq!(modified(changed, None), Some(1_800_000_007));
+        let served = modified(copied, Some("2027-01-15T08:00:09Z"));
+        assert_eq!(served, Some(1_800_000_009));
+        assert_eq!(modified(json!({ "modifiedAt": "yesterday" }), None), None);
     }
 }

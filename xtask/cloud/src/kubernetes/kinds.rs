@@ -45,7 +45,16 @@ pub const STATEFUL_SET: Kind = namespaced("apps", "v1", "StatefulSet", "stateful
 pub const REPLICA_SET: Kind = namespaced("apps", "v1", "ReplicaSet", "replicasets");
 pub const JOB: Kind = namespaced("batch", "v1", "Job", "jobs");
 pub const CRON_JOB: Kind = namespaced("batch", "v1", "CronJob", "cronjobs");
+pub const HORIZONTAL_POD_AUTOSCALER: Kind =
+    namespaced("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers");
 pub const INGRESS: Kind = namespaced("networking.k8s.io", "v1", "Ingress", "ingresses");
+pub const CUSTOM_RESOURCE_DEFINITION: Kind = Kind {
+    group: "apiextensions.k8s.io",
+    version: "v1",
+    kind: "CustomResourceDefinition",
+    plural: "customresourcedefinitions",
+    namespaced: false,
+};
 pub const EXTERNAL_SECRET: Kind =
     namespaced("external-secrets.io", "v1", "ExternalSecret", "externalsecrets");
 pub const SECRET_STORE: Kind =

@@ -5,6 +5,7 @@
 //! [`Cluster::wait_accepted`], because an admission webhook announces nothing.
 
 mod connect;
+mod declared;
 mod deletion;
 mod diagnose;
 mod error;
@@ -23,6 +24,7 @@ mod watch;
 use serde::Serialize;
 
 pub use connect::Cluster;
+pub use declared::{Deviation, DeviationKind};
 pub use diagnose::Finding;
 pub use external_secrets::ExternalSecretState;
 pub use helm_releases::HelmRelease;

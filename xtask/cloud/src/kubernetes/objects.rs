@@ -254,7 +254,7 @@ pub(super) fn selecting(labels: &str) -> ListParams {
     if labels.is_empty() { ListParams::default() } else { ListParams::default().labels(labels) }
 }
 
-fn label(object: &Value) -> String {
+pub(super) fn label(object: &Value) -> String {
     let kind = object.text("/kind").unwrap_or("object");
     let name = object.text("/metadata/name").unwrap_or_default();
     match object.text("/metadata/namespace") {

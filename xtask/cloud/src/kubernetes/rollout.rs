@@ -1,36 +1,45 @@
-//! Waits for what a release brings: Deployments that are rolled out, an Ingress with an address.
+//! Waits for what a release brings: workloads that are rolled out, definitions that are served, an
+//! Ingress with an address.
 
 use anyhow::{Result, bail};
 use kube::api::DynamicObject;
 
 use super::{
     Cluster, Target, events,
-    fields::{Fields, name, selects},
+    fields::{Fields, selects},
     kinds, pods,
     watch::{Objects, Verdict, until},
 };
 use crate::{Wait, runtime::wait_for};
 
 impl Cluster {
-    /// Waits until all Deployments that match `labels` (and there is one at least) are rolled out
-    /// and available; returns their names.
+    /// Waits until a Deployment or StatefulSet is rolled out and available.
     ///
     /// # Errors
-    /// When a Deployment gives up (its progress deadline), the deadline passes or the person asks
-    /// to stop.
-    pub fn wait_deployments(
-        &self,
-        namespace: &str,
-        labels: &str,
-        wait: &Wait<'_>,
-    ) -> Result<Vec<String>> {
-        let awaited = format!("the Deployments of `{namespace}` with {labels} to be available");
-        wait_for(wait, &awaited, async |seen| {
-            let sources = vec![
-                self.source(&kinds::DEPLOYMENT, Some(namespace), labels),
-                self.source(&kinds::POD, Some(namespace), ""),
-            ];
-            until(seen, sources, async |lists| rolled_out(lists)).await
+    /// When it gives up (its progress deadline), the deadline passes or the person asks to stop.
+    pub fn wait_rolled_out(&self, workload: &Target, wait: &Wait<'_>) -> Result<()> {
+        wait_for(wait, &format!("{workload} to be available"), async |seen| {
+            let pods = self.source(&kinds::POD, workload.namespace.as_deref(), "");
+            let sources = vec![self.source_of(workload), pods];
+            until(seen, sources, async |lists| rolled_out(lists, workload)).await
+        })
+    }
+
+    /// Waits until the server serves what a CustomResourceDefinition defines.
+    ///
+    /// # Errors
+    /// When the deadline passes or the person asks to stop.
+    pub(super) fn wait_established(&self, definition: &Target, wait: &Wait<'_>) -> Result<()> {
+        wait_for(wait, &format!("{definition} to be served"), async |seen| {
+            until(seen, vec![self.source_of(definition)], async |lists| {
+                let found = lists.first().and_then(|found| found.get(&definition.name));
+                let established = found.and_then(|found| found.condition("Established"));
+                Ok(match established {
+                    Some(condition) if condition.is("True") => Verdict::Done(()),
+                    _ => Verdict::Waiting(format!("{definition} is not established yet")),
+                })
+            })
+            .await
         })
     }
 
@@ -68,32 +77,24 @@ fn address(lists: &[Objects], target: &Target) -> Verdict<String> {
     })
 }
 
-fn rolled_out(lists: &[Objects]) -> Result<Verdict<Vec<String>>> {
-    let [deployments, pods] = lists else { bail!("a wait without its lists") };
-    if deployments.is_empty() {
-        return Ok(Verdict::Waiting("there is no such Deployment".into()));
+fn rolled_out(lists: &[Objects], target: &Target) -> Result<Verdict<()>> {
+    let [workloads, pods] = lists else { bail!("a wait without its lists") };
+    let Some(workload) = workloads.get(&target.name) else {
+        return Ok(Verdict::Waiting(format!("there is no {target}")));
+    };
+    if let Some(given_up) = given_up(workload) {
+        bail!("{target} gave up: {given_up}");
     }
-    let mut blocked = Vec::new();
-    for deployment in deployments.values() {
-        if let Some(given_up) = given_up(deployment) {
-            bail!("Deployment `{}` gave up: {given_up}", name(deployment));
-        }
-        if let Some(state) = unfinished(deployment) {
-            blocked.push(match first_trouble(deployment, pods) {
-                Some(trouble) => format!("{} {state} ({trouble})", name(deployment)),
-                None => format!("{} {state}", name(deployment)),
-            });
-        }
-    }
-    if blocked.is_empty() {
-        return Ok(Verdict::Done(deployments.keys().cloned().collect()));
-    }
-    Ok(Verdict::Waiting(format!("waiting for {}", blocked.join(", "))))
+    let Some(state) = unfinished(workload) else { return Ok(Verdict::Done(())) };
+    Ok(Verdict::Waiting(match first_trouble(workload, pods) {
+        Some(trouble) => format!("waiting for {} {state} ({trouble})", target.name),
+        None => format!("waiting for {} {state}", target.name),
+    }))
 }
 
-fn given_up(deployment: &DynamicObject) -> Option<String> {
-    let progressing = deployment.condition("Progressing")?;
-    (is_observed(deployment) && progressing.reason == "ProgressDeadlineExceeded")
+fn given_up(workload: &DynamicObject) -> Option<String> {
+    let progressing = workload.condition("Progressing")?;
+    (is_observed(workload) && progressing.reason == "ProgressDeadlineExceeded")
         .then(|| progressing.told())
 }
 
@@ -121,8 +122,8 @@ pub(super) fn unfinished(workload: &DynamicObject) -> Option<String> {
     (available < wanted).then(|| format!("{available} of {wanted} ready"))
 }
 
-fn first_trouble(deployment: &DynamicObject, all_pods: &Objects) -> Option<String> {
-    let selector = deployment.at("/spec/selector/matchLabels");
+fn first_trouble(workload: &DynamicObject, all_pods: &Objects) -> Option<String> {
+    let selector = workload.at("/spec/selector/matchLabels");
     let trouble = all_pods
         .values()
         .filter(|pod| selects(selector, pod))
@@ -172,7 +173,10 @@ mod tests {
         .unwrap();
         let lists =
             [Objects::from([("auth".into(), half)]), Objects::from([("auth-1".into(), pod)])];
-        let Verdict::Waiting(text) = rolled_out(&lists).unwrap() else { panic!("it is not ready") };
+        let target = Target::new(kinds::DEPLOYMENT, "supabase", "auth");
+        let Verdict::Waiting(text) = rolled_out(&lists, &target).unwrap() else {
+            panic!("it is not ready")
+        };
         assert_eq!(text, "waiting for auth 1 of 2 ready (container auth: ImagePullBackOff)");
     }
 
@@ -182,7 +186,8 @@ mod tests {
             { "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "too slow" },
         ]});
         let lists = [Objects::from([("auth".into(), workload(1, &status))]), Objects::new()];
-        let error = rolled_out(&lists).err().unwrap().to_string();
-        assert_eq!(error, "Deployment `auth` gave up: ProgressDeadlineExceeded: too slow");
+        let target = Target::new(kinds::DEPLOYMENT, "supabase", "auth");
+        let error = rolled_out(&lists, &target).err().unwrap().to_string();
+        assert_eq!(error, "Deployment `supabase/auth` gave up: ProgressDeadlineExceeded: too slow");
     }
 }

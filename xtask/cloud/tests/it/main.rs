@@ -6,6 +6,8 @@ mod aws;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod declared;
+#[cfg(test)]
 mod github;
 #[cfg(test)]
 mod http;

@@ -6,6 +6,7 @@
 mod leaks;
 mod leftovers;
 mod mishaps;
+mod repair;
 mod sandbox;
 
 use leaks::no_secret_leaks;
@@ -48,6 +49,7 @@ fn life_of_an_environment(sandbox: &Sandbox) {
     mishaps::an_interrupt_is_heard(sandbox);
     answers(&sandbox.must("deploy dev --sandbox --resume --format json"));
     nothing_changes(&sandbox.must("deploy dev --sandbox --format json"));
+    repair::what_was_changed_by_hand_is_put_back(sandbox);
     a_kubeconfig_context_takes_the_clusters_place(sandbox);
     drift_is_found_and_taken_back(sandbox);
     mishaps::a_killed_runner_leaves_no_lock(sandbox);
