@@ -203,7 +203,7 @@ fn an_object_that_fails_at_first_ends_only_a_release_that_is_waited_for() {
             "labels": { "app.kubernetes.io/managed-by": "Helm" },
             "annotations": { "meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": NAMESPACE },
         },
-        "status": { "conditions": [{ "type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": "the store is not ready" }] },
+        "status": { "conditions": [{ "type": "Stalled", "status": "True", "reason": "SecretSyncedError", "message": "the store is not ready" }] },
     });
     world.cluster.put_back(&[failing], NAMESPACE, "test", &Wait::at_most(PATIENCE)).unwrap();
     let thing = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: one}\nspec: {mode: a}\n";
