@@ -65,6 +65,9 @@ pub(crate) enum Command {
     /// Print a login token for an EKS cluster (kubectl and helm call this).
     #[command(hide = true)]
     EksToken(EksToken),
+    /// Print the credentials of this run (Terraform calls this).
+    #[command(hide = true)]
+    AwsCredentials(AwsCredentials),
 }
 
 /// Where a command works.
@@ -272,6 +275,12 @@ pub(crate) struct Bench {
 pub(crate) struct EksToken {
     #[arg(long)]
     pub(crate) cluster: String,
+    #[arg(long)]
+    pub(crate) region: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AwsCredentials {
     #[arg(long)]
     pub(crate) region: String,
 }

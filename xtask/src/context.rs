@@ -24,6 +24,7 @@ use xtask_tools::{CommandFailure, Processes, Secret};
 use crate::{
     account,
     config::Environment,
+    credentials,
     exit::Exit,
     helm::Helm,
     platform::Platform,
@@ -175,7 +176,7 @@ impl Context {
     }
 
     pub(crate) fn terraform(&self) -> anyhow::Result<Terraform> {
-        let mut environment = self.children();
+        let mut environment = self.children()?;
         environment.extend(self.toolbox.terraform_environment()?);
         Ok(Terraform {
             processes: self.processes.clone(),
@@ -199,7 +200,7 @@ impl Context {
     }
 
     pub(crate) fn helm(&self) -> anyhow::Result<Helm> {
-        let mut environment = self.children();
+        let mut environment = self.children()?;
         // Helm's own folders stay in here: what a person has configured must not change a release.
         for (name, folder) in [
             ("HELM_CACHE_HOME", "cache"),
@@ -224,11 +225,15 @@ impl Context {
     }
 
     /// What every child process is given on top of our own environment.
-    pub(crate) fn children(&self) -> BTreeMap<String, String> {
+    ///
+    /// # Errors
+    /// When what AWS is reached with cannot be read or written.
+    pub(crate) fn children(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let mut environment = self.platform.env.clone();
+        environment.extend(credentials::for_children(self.any_cloud()?, &self.folder())?);
         environment.insert("AWS_REGION".to_owned(), self.environment.region.clone());
         environment.insert("AWS_DEFAULT_REGION".to_owned(), self.environment.region.clone());
-        environment
+        Ok(environment)
     }
 
     /// The cluster. What its Pods print goes to people and into logs, so that the stored secrets are
@@ -296,7 +301,7 @@ impl Context {
             fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))
         };
         Http::new(HttpConfig {
-            proxy: self.platform.proxy.clone(),
+            proxies: self.platform.proxies()?,
             extra_ca_pem: self.platform.extra_ca.as_ref().map(read).transpose()?,
             timeout: Duration::from_secs(30),
         })

@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use xtask_cloud::NoCredentials;
+
 /// How a command ended. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -73,10 +75,22 @@ impl Exit {
 
     /// The code of an error: its own, wherever in the chain it was given one.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        error
-            .chain()
-            .find_map(|cause| cause.downcast_ref::<Classified>())
-            .map_or(Self::Failed, |classified| classified.exit)
+        let own =
+            |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<Classified>() {
+                Some(classified) => Some(classified.exit),
+                None => cause.is::<NoCredentials>().then_some(Self::Missing),
+            };
+        error.chain().find_map(own).unwrap_or(Self::Failed)
+    }
+
+    /// The code for several things that are wrong at once: what a guard refuses comes before a file
+    /// that is wrong, and that before what is missing.
+    pub(crate) fn worst(exits: impl IntoIterator<Item = Self>) -> Self {
+        let order = [Self::Missing, Self::BadInput, Self::Refused];
+        exits
+            .into_iter()
+            .max_by_key(|exit| order.iter().position(|known| known == exit))
+            .unwrap_or(Self::Failed)
     }
 }
 
@@ -91,6 +105,14 @@ mod tests {
         let error = Err::<(), _>(Exit::Refused.error("no")).context("while deploying").unwrap_err();
         assert_eq!(Exit::of(&error), Exit::Refused);
         assert_eq!(format!("{error:#}"), "while deploying: no");
+    }
+
+    #[test]
+    fn of_several_problems_the_guards_decides() {
+        let worst = |exits: &[Exit]| Exit::worst(exits.iter().copied());
+        assert_eq!(worst(&[Exit::Missing]), Exit::Missing);
+        assert_eq!(worst(&[Exit::Missing, Exit::BadInput]), Exit::BadInput);
+        assert_eq!(worst(&[Exit::Refused, Exit::Failed, Exit::BadInput]), Exit::Refused);
     }
 
     #[test]

@@ -8,23 +8,31 @@ mod cli;
 mod commands;
 mod config;
 mod context;
+mod credentials;
 mod exit;
 mod helm;
 mod platform;
 mod report;
 mod secrets;
 mod stages;
+mod surroundings;
 mod terraform;
 mod toolbox;
 mod watch;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 
 use crate::{cli::Cli, commands::Session, exit::Exit};
 
 fn main() -> ExitCode {
+    if let Err(error) = surroundings::take_out_empty_variables() {
+        // There is no console yet, and nothing secret in here.
+        let _ =
+            writeln!(std::io::stderr(), "error: failed to start without empty variables: {error}");
+        return Exit::Failed.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use xtask_cloud::Proxies;
 
 /// What children and clients are given.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +28,7 @@ pub(crate) struct Platform {
     pub(crate) chart_mirror: Option<String>,
     /// Digests of the mirror's own archives by chart, where they are not those of the originals.
     pub(crate) chart_digests: BTreeMap<String, String>,
-    /// The HTTP proxy through which the public address is reached.
+    /// The HTTP proxy through which the public address is reached, whatever the environment says.
     pub(crate) proxy: Option<String>,
     /// A certificate authority that clients trust beside the usual ones.
     pub(crate) extra_ca: Option<PathBuf>,
@@ -57,7 +58,7 @@ impl Platform {
             env: BTreeMap::new(),
             chart_mirror: variable("XTASK_CHART_MIRROR"),
             chart_digests: BTreeMap::new(),
-            proxy: variable("HTTPS_PROXY").or_else(|| variable("https_proxy")),
+            proxy: None,
             extra_ca: variable("SSL_CERT_FILE").map(PathBuf::from),
             notice: None,
         }
@@ -77,8 +78,9 @@ impl Platform {
             proxy: Some(state.gateway),
             extra_ca: Some(state.ca_file),
             notice: Some(
-                "sandbox: AWS, the Kubernetes nodes and the Supabase images are simulated on this machine; \
-                 Terraform, its AWS provider, Helm, the charts, the API requests and the SQL are real"
+                "sandbox: AWS, the Kubernetes nodes, the add-ons with their charts and the Supabase images are \
+                 simulated on this machine; Terraform, its AWS provider, Helm, our own charts, the API requests \
+                 and the SQL are real"
                     .to_owned(),
             ),
         })
@@ -87,6 +89,17 @@ impl Platform {
     /// The sandbox in `folder`, whether it runs or not: for commands that only look at files.
     pub(crate) fn sandbox_at_rest(folder: &Path) -> Self {
         Self { files: sandbox_files(folder), is_sandbox: true, ..Self::default() }
+    }
+
+    /// How the public address and downloads are reached.
+    ///
+    /// # Errors
+    /// When a variable such as HTTPS_PROXY holds no proxy's URL.
+    pub(crate) fn proxies(&self) -> anyhow::Result<Proxies> {
+        match &self.proxy {
+            Some(proxy) => Proxies::always(proxy),
+            None => Proxies::from_env(),
+        }
     }
 
     /// What a command has to say to work on this platform again.

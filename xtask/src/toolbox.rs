@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use xtask_cloud::{Http, HttpConfig};
+use xtask_cloud::{Http, HttpConfig, Proxies};
 use xtask_tools::{Processes, Surroundings};
 
 use crate::report::Console;
@@ -27,7 +27,10 @@ impl Toolbox {
         processes: &Processes,
         console: &Console,
     ) -> anyhow::Result<Self> {
-        let download = Arc::new(Http::new(HttpConfig::default())?);
+        let download = Arc::new(Http::new(HttpConfig {
+            proxies: Proxies::from_env()?,
+            ..HttpConfig::default()
+        })?);
         let console = console.clone();
         let tools =
             xtask_tools::Toolbox::new(root.join("target/tools"), processes.clone(), download)

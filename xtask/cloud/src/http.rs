@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, io::Write, time::Duration};
 use anyhow::{Context, Result, anyhow, bail};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect::Policy};
-use url::{Host, Url};
+use url::Url;
 use xtask_tools::Download;
 
 use crate::{
-    Wait,
+    Proxies, Wait,
+    proxies::is_loopback,
     runtime::{block_on, install_tls, wait_for},
     text::{chain, message_of},
 };
@@ -17,9 +18,7 @@ use crate::{
 /// How requests travel.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// URL of a proxy for all requests, those to this machine included. Without one, requests to
-    /// this machine go straight and others as `HTTPS_PROXY` and its like say.
-    pub proxy: Option<String>,
+    pub proxies: Proxies,
     /// A certificate authority that is trusted besides those of the system.
     pub extra_ca_pem: Option<String>,
     /// For one request, from connecting to the last byte.
@@ -28,7 +27,7 @@ pub struct HttpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { proxy: None, extra_ca_pem: None, timeout: Duration::from_secs(30) }
+        Self { proxies: Proxies::default(), extra_ca_pem: None, timeout: Duration::from_secs(30) }
     }
 }
 
@@ -37,7 +36,7 @@ impl Default for HttpConfig {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
-    local: Client,
+    proxies: Proxies,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,31 +76,18 @@ const NOBODY_THERE: [u16; 3] = [502, 503, 504];
 
 impl Http {
     /// # Errors
-    /// When the proxy's URL or the certificate cannot be read.
+    /// When the certificate cannot be read.
     pub fn new(config: HttpConfig) -> Result<Self> {
-        install_tls();
-        let make = |builder: ClientBuilder| -> Result<Client> {
-            let mut builder = builder.redirect(Policy::none()).timeout(config.timeout);
-            if let Some(proxy) = &config.proxy {
-                let proxy = Proxy::all(proxy)
-                    .with_context(|| format!("failed to read the proxy's URL `{proxy}`"))?;
-                builder = builder.proxy(proxy);
-            }
-            if let Some(pem) = &config.extra_ca_pem {
-                let certificates = Certificate::from_pem_bundle(pem.as_bytes())
-                    .context("failed to read the certificate authority")?;
-                anyhow::ensure!(!certificates.is_empty(), "the certificate authority is empty");
-                builder = builder.tls_certs_merge(certificates);
-            }
-            builder.build().context("failed to make the HTTP client")
-        };
-        let client = make(client_builder(None))?;
-        let local = if config.proxy.is_some() {
-            client.clone()
-        } else {
-            make(client_builder(Some("http://127.0.0.1")))?
-        };
-        Ok(Self { client, local })
+        let mut builder =
+            client_builder(&config.proxies).redirect(Policy::none()).timeout(config.timeout);
+        if let Some(pem) = &config.extra_ca_pem {
+            let certificates = Certificate::from_pem_bundle(pem.as_bytes())
+                .context("failed to read the certificate authority")?;
+            anyhow::ensure!(!certificates.is_empty(), "the certificate authority is empty");
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let client = builder.build().context("failed to make the HTTP client")?;
+        Ok(Self { client, proxies: config.proxies })
     }
 
     /// Sends one request, once.
@@ -179,8 +165,7 @@ impl Http {
         headers: &[(&str, &str)],
     ) -> Result<reqwest::RequestBuilder> {
         let url = parse(url)?;
-        let client = if is_loopback(&url) { &self.local } else { &self.client };
-        let request = client.request(method.into(), url);
+        let request = self.client.request(method.into(), url);
         Ok(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
     }
 
@@ -229,7 +214,7 @@ impl Download for Http {
             parsed.scheme() == "https" || is_loopback(&parsed),
             "`{url}` is not fetched: a download needs https"
         );
-        let client = client_builder(is_loopback(&parsed).then_some(url))
+        let client = client_builder(&self.proxies)
             .redirect(Policy::limited(10))
             .connect_timeout(Duration::from_secs(15))
             .read_timeout(Duration::from_secs(60))
@@ -281,22 +266,15 @@ fn patience() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// The common part of all clients. `target`: the only place that the client is for; on this
-/// machine none is reached through a proxy.
-pub(crate) fn client_builder(target: Option<&str>) -> ClientBuilder {
+/// The common part of all clients. reqwest's own reading of the environment is switched off: its
+/// rules are curl's, not those of the programs that run beside this one.
+pub(crate) fn client_builder(proxies: &Proxies) -> ClientBuilder {
     install_tls();
-    let builder = Client::builder().user_agent(concat!("xtask/", env!("CARGO_PKG_VERSION")));
-    let local = target.and_then(|url| Url::parse(url).ok()).is_some_and(|url| is_loopback(&url));
-    if local { builder.no_proxy() } else { builder }
-}
-
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
+    let proxies = proxies.clone();
+    Client::builder()
+        .user_agent(concat!("xtask/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .proxy(Proxy::custom(move |url| proxies.for_url(url).cloned()))
 }
 
 fn parse(url: &str) -> Result<Url> {

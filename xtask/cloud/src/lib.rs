@@ -11,13 +11,14 @@ mod certificates;
 mod github;
 mod http;
 mod kubernetes;
+mod proxies;
 mod runtime;
 mod text;
 mod wait;
 
 pub use aws::{
-    BucketReport, Cloud, CloudConfig, Encryption, ExecCredential, Identity, Leftover, Parameter,
-    ParameterDescription, Written,
+    BucketReport, Cloud, CloudConfig, Encryption, ExecCredential, Identity, Leftover,
+    NoCredentials, Parameter, ParameterDescription, Written,
 };
 pub use certificates::Authorities;
 pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};
@@ -26,4 +27,5 @@ pub use kubernetes::{
     Applied, Cluster, Deviation, DeviationKind, ExternalSecretState, Finding, HelmRelease,
     JobFailure, JobReport, Kind, KubeconfigEntry, Target, kinds, write_kubeconfig,
 };
+pub use proxies::Proxies;
 pub use wait::{DeadlineExceeded, Interrupted, Wait};

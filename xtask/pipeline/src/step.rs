@@ -56,7 +56,7 @@ pub trait Action<Cx>: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "what")]
 pub enum Preview {
-    /// A command line that can be copied to a shell.
+    /// The shape of a command line: what a run adds, such as files that it generates, is left out.
     Command(String),
     /// A request to an API: `ssm:PutParameter /dev/supabase/jwt/secret`.
     Request(String),
@@ -87,6 +87,8 @@ pub enum Outcome {
     Unchanged(String),
     /// Not done, with the reason: never shown as passed.
     Skipped(String),
+    /// Something is wrong, and a later step of the stage decides what follows: never shown as passed.
+    Problem(String),
 }
 
 /// What the engine hands to a running step: messages, outputs of stages, the deadline.

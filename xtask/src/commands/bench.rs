@@ -97,7 +97,6 @@ fn two_deploys(
 fn last_run(sandbox: &Path) -> anyhow::Result<RunRecord> {
     let platform = Platform::sandbox_at_rest(sandbox);
     let journal = Journal::at(platform.files.join("dev").join("runs"));
-    let runs = journal.runs("dev")?;
-    let last = runs.into_iter().rev().find(|run| run.operation == Operation::Deploy);
+    let last = journal.newest_first("dev")?.find(|run| run.operation == Operation::Deploy);
     last.ok_or_else(|| anyhow::anyhow!("the deployment left no journal"))
 }

@@ -1,6 +1,6 @@
 //! `deploy`, `stage`: runs stages of the table.
 
-use xtask_pipeline::{Operation, Plan, RunOptions, RunReport, Selection, Table, Verdict};
+use xtask_pipeline::{Journal, Operation, Plan, RunOptions, RunReport, Selection, Table, Verdict};
 
 use super::Session;
 use crate::{
@@ -129,13 +129,26 @@ pub(super) fn carry_out(
         stage_command: &stage_command,
     };
     let ended = xtask_pipeline::run(plan, context, &options)?;
-    if let Some(record) = journal.last_run(&context.environment.name)? {
-        std::fs::write(context.folder().join("timeline.html"), report::timeline(&record))?;
-    }
+    draw_timeline(session, context, &journal);
     for failure in &ended.failures {
         session.console.annotate_error(&format!("stage {}", failure.stage), &failure.message);
     }
     Ok(ended)
+}
+
+/// A picture of the run; without one it is as done as with it.
+fn draw_timeline(session: &Session, context: &Context, journal: &Journal) {
+    let file = context.folder().join("timeline.html");
+    let drawn = journal.last_run(&context.environment.name).and_then(|record| match record {
+        Some(record) => Ok(std::fs::write(&file, report::timeline(&record))?),
+        None => Ok(()),
+    });
+    if let Err(error) = drawn {
+        session.console.remark(&format!(
+            "warning: the timeline was not written to {}: {error:#}",
+            file.display()
+        ));
+    }
 }
 
 /// The exit code of a run: a stage's own, where its error has one.

@@ -20,6 +20,8 @@ struct Line {
     needed_for: String,
     found: String,
     good: bool,
+    /// Not needed for what was asked, so that it is no problem when it is missing.
+    optional: bool,
     remedy: Option<String>,
 }
 
@@ -33,13 +35,16 @@ pub(super) fn run(session: &Session, arguments: &Doctor) -> anyhow::Result<Exit>
     let mut lines: Vec<Line> = toolbox.doctor().into_iter().map(tool).collect();
     lines.push(credentials(environment.as_ref()));
     lines.push(github());
+    // Without an environment nobody asked for a cloud: only the tools decide.
+    for line in &mut lines {
+        line.optional = environment.is_none() && OPTIONAL.contains(&line.name.as_str());
+    }
     match session.format {
         Format::Json => session.console.line(&serde_json::to_string_pretty(&lines)?),
         Format::Text => show(session, &lines),
     }
-    // Without an environment nobody asked for a cloud: only the tools decide.
-    let wanted = |line: &&Line| environment.is_some() || !OPTIONAL.contains(&line.name.as_str());
-    Ok(if lines.iter().filter(wanted).all(|line| line.good) { Exit::Done } else { Exit::Missing })
+    let is_met = |line: &Line| line.good || line.optional;
+    Ok(if lines.iter().all(is_met) { Exit::Done } else { Exit::Missing })
 }
 
 const CREDENTIALS: &str = "AWS credentials";
@@ -59,6 +64,7 @@ fn tool(finding: xtask_tools::Finding) -> Line {
         needed_for: finding.needed_for.to_owned(),
         found,
         good: finding.verdict.is_good(),
+        optional: false,
         remedy: finding.remedy,
     }
 }
@@ -72,6 +78,7 @@ fn credentials(environment: Option<&Environment>) -> Line {
         needed_for: "everything without --sandbox".to_owned(),
         found,
         good,
+        optional: false,
         remedy,
     };
     match (identity, environment) {
@@ -96,6 +103,7 @@ fn github() -> Line {
         needed_for: "plan --comment, drift --issue".to_owned(),
         found: present.map_or_else(|| "not set".to_owned(), |name| format!("{name} is set")),
         good: present.is_some(),
+        optional: false,
         remedy: present
             .is_none()
             .then(|| "set GITHUB_TOKEN; GitHub Actions does it by itself".to_owned()),
@@ -104,7 +112,11 @@ fn github() -> Line {
 
 fn show(session: &Session, lines: &[Line]) {
     for line in lines {
-        let mark = if line.good { '✓' } else { '✗' };
+        let mark = match (line.good, line.optional) {
+            (true, _) => '✓',
+            (false, true) => '-',
+            (false, false) => '✗',
+        };
         session.console.line(&format!("{mark} {:<16} {}", line.name, line.found));
         session.console.line(&format!("  {:<16} for {}", "", line.needed_for));
         if let Some(remedy) = &line.remedy {

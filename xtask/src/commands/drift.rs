@@ -106,7 +106,15 @@ fn tell_github(
     Ok(())
 }
 
-/// What GitHub Actions tells a job, and the token.
+/// What GitHub Actions tells a job, the token, and the proxies.
 pub(super) fn environment_variables() -> BTreeMap<String, String> {
-    std::env::vars().filter(|(name, _)| name.starts_with("GITHUB_") || name == "GH_TOKEN").collect()
+    // Not `vars`, which panics where any variable is not Unicode.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| {
+            name.starts_with("GITHUB_")
+                || name == "GH_TOKEN"
+                || name.to_uppercase().ends_with("_PROXY")
+        })
+        .collect()
 }

@@ -11,7 +11,7 @@ pub(super) fn run(_: &Session, arguments: &EksToken) -> anyhow::Result<Exit> {
     use std::io::Write as _;
     let cloud = Cloud::new(CloudConfig { region: arguments.region.clone(), env: BTreeMap::new() })?;
     let credential = cloud.eks_token(&arguments.cluster)?;
-    // The one place where a secret is printed: this is what the caller asked for, and it is short-lived.
+    // Printed because the caller asked for it, and short-lived.
     writeln!(std::io::stdout().lock(), "{}", credential.to_json()?.expose())?;
     Ok(Exit::Done)
 }

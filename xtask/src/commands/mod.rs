@@ -1,5 +1,6 @@
 //! One verb a file. This file dispatches and turns errors into a text and an exit code.
 
+mod aws_credentials;
 mod bench;
 mod bootstrap;
 mod deploy;
@@ -62,8 +63,13 @@ impl Session {
             Command::Bench(arguments) => bench::run(&self, &arguments),
             Command::Sandbox(arguments) => sandbox::run(&self, &arguments),
             Command::EksToken(arguments) => eks_token::run(&self, &arguments),
+            Command::AwsCredentials(arguments) => aws_credentials::run(&self, &arguments),
         };
         match ended {
+            Ok(Exit::Done) if let Some(why) = self.console.lost() => {
+                self.console.remark(&format!("error: failed to write to standard output: {why}"));
+                Exit::Failed
+            }
             Ok(exit) => exit,
             Err(error) if was_stopped(&error) => {
                 self.console.remark("stopped on request");
@@ -132,8 +138,10 @@ impl Session {
     }
 
     fn journal(&self, context: &Context) -> Journal {
-        let redactor = self.redactor.clone();
-        Journal::at(context.runs()).redacting(move |text| redactor.redact(text).into_owned())
+        let (redactor, console) = (self.redactor.clone(), self.console.clone());
+        Journal::at(context.runs())
+            .redacting(move |text| redactor.redact(text).into_owned())
+            .telling(move |damage| console.warn_once(damage))
     }
 }
 

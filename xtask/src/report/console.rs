@@ -1,6 +1,10 @@
 //! Standard output, redacted, and quiet about a reader that went away.
 
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::{
+    collections::BTreeSet,
+    io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use xtask_tools::Redactor;
 
@@ -10,18 +14,39 @@ pub(crate) struct Console {
     redactor: Redactor,
     /// Whether GitHub Actions reads the output.
     github: bool,
+    /// Why standard output did not take a line.
+    lost: Arc<OnceLock<String>>,
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Console {
     pub(crate) fn new(redactor: Redactor) -> Self {
         let github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
-        Self { redactor, github }
+        Self { redactor, github, lost: Arc::default(), warned: Arc::default() }
     }
 
     /// One line to standard output.
     pub(crate) fn line(&self, text: &str) {
+        let written = writeln!(stdout().lock(), "{}", self.redactor.redact(text));
         // Whoever closed the pipe (`| head`) has seen enough; that is no failure of ours.
-        let _ = writeln!(stdout().lock(), "{}", self.redactor.redact(text));
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            self.lost.get_or_init(|| error.to_string());
+        }
+    }
+
+    /// Why a part of the output is missing, such as a full disk behind it.
+    pub(crate) fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+
+    /// A warning to standard error, however often the reason for it is met.
+    pub(crate) fn warn_once(&self, text: &str) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(text.to_owned()) {
+            self.remark(&format!("warning: {text}"));
+        }
     }
 
     /// One line to standard error: what must not end up in a captured result.

@@ -120,12 +120,13 @@ pub(super) const fn mark(outcome: &Outcome) -> char {
         Outcome::Changed(_) => '+',
         Outcome::Unchanged(_) => '✓',
         Outcome::Skipped(_) => '-',
+        Outcome::Problem(_) => '✗',
     }
 }
 
 pub(super) fn detail(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Changed(text) | Outcome::Unchanged(text) => text.clone(),
+        Outcome::Changed(text) | Outcome::Unchanged(text) | Outcome::Problem(text) => text.clone(),
         Outcome::Skipped(text) => format!("skipped, {text}"),
     }
 }

@@ -1,6 +1,7 @@
 //! The one ordered table of stages. It drives the command line, dry runs, the graph, the
 //! documentation, the workflows' check and, reversed, tear-down. Adding a stage is one file here
-//! and one row.
+//! and one row; `needs` of the stage that follows it, the deploy workflow and the golden files then say
+//! by a failing test what is missing.
 
 mod addons;
 mod baseline;

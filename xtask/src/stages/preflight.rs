@@ -73,41 +73,67 @@ impl Stage<Context> for Preflight {
 struct Check {
     id: &'static str,
     title: &'static str,
+    /// The exit code that its problems end the run with, unless an error has one of its own.
+    exit: Exit,
     /// Returns problems, each one sentence with its remedy, and warnings by the run's notes.
     find: fn(&Context, &StepRun<'_>) -> anyhow::Result<Vec<String>>,
 }
 
 static CHECKS: [Check; 6] = [
-    Check { id: "tools", title: "find or install terraform and helm", find: tools },
+    Check {
+        id: "tools",
+        title: "find or install terraform and helm",
+        exit: Exit::Missing,
+        find: tools,
+    },
     Check {
         id: "identity",
         title: "compare the AWS identity with the environment's account",
+        exit: Exit::Refused,
         find: identity,
     },
     Check {
         id: "placeholders",
         title: "look for values that were never filled in",
+        exit: Exit::BadInput,
         find: placeholders,
     },
-    Check { id: "address", title: "make sure that production has a name and TLS", find: address },
-    Check { id: "versions", title: "look up until when AWS supports the versions", find: versions },
+    Check {
+        id: "address",
+        title: "make sure that production has a name and TLS",
+        exit: Exit::BadInput,
+        find: address,
+    },
+    Check {
+        id: "versions",
+        title: "look up until when AWS supports the versions",
+        exit: Exit::BadInput,
+        find: versions,
+    },
     Check {
         id: "charts",
         title: "render the charts with this environment's overlay",
+        exit: Exit::BadInput,
         find: charts,
     },
 ];
 
 /// Found by the checks, told by the verdict, so that a person sees all of them at once.
 #[derive(Clone, Default)]
-struct Problems(Arc<Mutex<Vec<String>>>);
+struct Problems(Arc<Mutex<Vec<(Exit, String)>>>);
 
 impl Problems {
-    fn add(&self, problems: Vec<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(problems);
+    /// Several checks may meet the same one, such as credentials that do not work: it is told once.
+    fn add(&self, exit: Exit, problems: Vec<String>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for problem in problems {
+            if known.iter().all(|(_, text)| *text != problem) {
+                known.push((exit, problem));
+            }
+        }
     }
 
-    fn take(&self) -> Vec<String> {
+    fn take(&self) -> Vec<(Exit, String)> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -123,17 +149,21 @@ impl Action<Context> for Checking {
     }
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
-        let problems = match (self.check.find)(context, run) {
-            Ok(problems) => problems,
-            Err(error) => vec![format!("{error:#}")],
+        let (exit, problems) = match (self.check.find)(context, run) {
+            Ok(problems) => (self.check.exit, problems),
+            Err(error) => {
+                let own = Exit::of(&error);
+                let exit = if own == Exit::Failed { self.check.exit } else { own };
+                (exit, vec![format!("{error:#}")])
+            }
         };
         let count = problems.len();
-        self.problems.add(problems);
-        Ok(Outcome::Unchanged(if count == 0 {
-            "fine".to_owned()
-        } else {
-            format!("{count} problems")
-        }))
+        self.problems.add(exit, problems);
+        Ok(match count {
+            0 => Outcome::Unchanged("fine".to_owned()),
+            1 => Outcome::Problem("1 problem".to_owned()),
+            _ => Outcome::Problem(format!("{count} problems")),
+        })
     }
 }
 
@@ -151,8 +181,9 @@ impl Action<Context> for Verdict {
         if problems.is_empty() {
             return Ok(Outcome::Unchanged("nothing is in the way".to_owned()));
         }
-        let list: Vec<String> = problems.iter().map(|problem| format!("  - {problem}")).collect();
-        Err(Exit::Refused.error(format!("nothing was started, because of:\n{}", list.join("\n"))))
+        let list: Vec<String> = problems.iter().map(|(_, text)| format!("  - {text}")).collect();
+        let exit = Exit::worst(problems.iter().map(|(exit, _)| *exit));
+        Err(exit.error(format!("nothing was started, because of:\n{}", list.join("\n"))))
     }
 }
 

@@ -109,9 +109,12 @@ fn no_credentials() {
     let nowhere = tempfile::tempdir().unwrap();
     let said = Xtask::new("stage preflight dev")
         .env("AWS_EC2_METADATA_DISABLED", true)
+        .env("AWS_PROFILE", "team")
         .env("AWS_CONFIG_FILE", nowhere.path().join("config").display())
         .env("AWS_SHARED_CREDENTIALS_FILE", nowhere.path().join("credentials").display())
         .run();
-    assert_eq!(said.code, 4);
-    assert!(said.out.contains("AWS credentials"), "{}", said.out);
+    assert_eq!(said.code, 5, "{}", said.out);
+    assert!(said.out.contains("✗ identity: 1 problem ("), "{}", said.out);
+    let report = said.out.split("nothing was started").nth(1).unwrap_or_default();
+    assert_eq!(report.matches("profile `team`").count(), 1, "{}", said.out);
 }

@@ -6,3 +6,8 @@ mod bad_input;
 mod command_line;
 mod end_to_end;
 mod harness;
+#[cfg(test)]
+#[path = "../../cloud/tests/it/standin.rs"]
+mod standin;
+#[cfg(test)]
+mod surroundings;

@@ -14,13 +14,19 @@ use aws_credential_types::{
     provider::{ProvideCredentials, error::CredentialsError},
 };
 use aws_smithy_http_client::{
-    Builder,
+    Builder, Connector,
+    proxy::ProxyConfig,
     tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_types::{sdk_config::SharedHttpClient, service_config::ServiceConfigKey};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
+use url::Url;
+use xtask_tools::Secret;
 
 use super::error;
 use crate::{
+    Proxies,
     http::client_builder,
     runtime::{block_on, install_tls},
 };
@@ -31,7 +37,7 @@ pub struct CloudConfig {
     pub region: String,
     /// Environment variables that win over those of the process. `AWS_ENDPOINT_URL` (also with a
     /// service's name behind it), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_SESSION_TOKEN` and `AWS_PROFILE` are looked at.
+    /// `AWS_SESSION_TOKEN`, `AWS_PROFILE`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are looked at.
     pub env: BTreeMap<String, String>,
 }
 
@@ -68,6 +74,7 @@ pub struct Cloud {
 
 struct Inner {
     config: CloudConfig,
+    proxies: Proxies,
     sdk: SdkConfig,
     http: reqwest::Client,
     ssm: OnceLock<aws_sdk_ssm::Client>,
@@ -88,27 +95,49 @@ impl Cloud {
     /// Reads configuration files, sends nothing.
     ///
     /// # Errors
-    /// When the region is empty or the HTTP client cannot be made.
+    /// When the region is empty, or an endpoint or a proxy of the environment or the profile is
+    /// none; the sentence names where it was found.
     pub fn new(config: CloudConfig) -> Result<Self> {
         anyhow::ensure!(!config.region.is_empty(), "no AWS region given");
         install_tls();
-        let endpoint = config.variable("AWS_ENDPOINT_URL");
-        let http = client_builder(endpoint.as_deref())
+        let proxies = Proxies::from_variables(|name| config.variable(name))?;
+        let http = client_builder(&proxies)
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(60))
             .build()
             .context("failed to make the HTTP client for AWS")?;
-        let sdk = block_on(async { Ok(load(&config, endpoint).await) })?;
-        Ok(Self {
+        let sdk = block_on(load(&config, &proxies))?;
+        let cloud = Self {
             inner: Arc::new(Inner {
                 config,
+                proxies,
                 sdk,
                 http,
                 ssm: OnceLock::new(),
                 credentials: Mutex::new(None),
                 account: Mutex::new(None),
             }),
-        })
+        };
+        cloud.ensure_endpoints()?;
+        Ok(cloud)
+    }
+
+    /// The SDK panics on an endpoint that it cannot read, deep inside of a request.
+    fn ensure_endpoints(&self) -> Result<()> {
+        for service in SERVICES {
+            let Some((origin, url)) = self.configured_endpoint(service) else { continue };
+            let usable = Url::parse(&url).is_ok_and(|url| url.has_host());
+            anyhow::ensure!(
+                usable,
+                "{origin} is `{url}`, which is not a URL: write one that begins with https://, or take it out"
+            );
+        }
+        Ok(())
+    }
+
+    /// Which proxies the requests to AWS and to its clusters take.
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.inner.proxies
     }
 
     #[must_use]
@@ -125,26 +154,90 @@ impl Cloud {
     }
 
     pub(super) fn ssm(&self) -> &aws_sdk_ssm::Client {
-        self.inner.ssm.get_or_init(|| aws_sdk_ssm::Client::new(self.sdk()))
+        self.inner.ssm.get_or_init(|| {
+            let mut config = aws_sdk_ssm::config::Builder::from(self.sdk());
+            config.set_endpoint_url(self.endpoint_override("SSM"));
+            aws_sdk_ssm::Client::from_conf(config.build())
+        })
     }
 
     pub(super) fn account_cache(&self) -> &Mutex<Option<String>> {
         &self.inner.account
     }
 
-    /// The endpoint that somebody set for `service` (its name as in variables: `S3`, `STS`).
+    /// The endpoint that somebody set for `service` (its name as in variables: `S3`, `STS`), in a
+    /// variable or in the profile: for the calls of the SDK and for our own alike.
     pub(super) fn endpoint_override(&self, service: &str) -> Option<String> {
+        let (_, url) = self.configured_endpoint(service)?;
+        Some(url.trim_end_matches('/').to_owned())
+    }
+
+    /// Where an endpoint was set, for people, and what to.
+    fn configured_endpoint(&self, service: &str) -> Option<(String, String)> {
         let config = &self.inner.config;
-        config
-            .variable(&format!("AWS_ENDPOINT_URL_{service}"))
-            .or_else(|| config.variable("AWS_ENDPOINT_URL"))
-            .map(|url| url.trim_end_matches('/').to_owned())
+        for name in [format!("AWS_ENDPOINT_URL_{service}"), "AWS_ENDPOINT_URL".to_owned()] {
+            if let Some(url) = config.variable(&name) {
+                return Some((name, url));
+            }
+        }
+        let id = service.replace('_', " ");
+        let key = ServiceConfigKey::builder()
+            .service_id(&id)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .ok()
+            .and_then(|key| self.inner.sdk.service_config()?.load_config(key));
+        let url = key.or_else(|| self.inner.sdk.endpoint_url().map(str::to_owned))?;
+        Some(("`endpoint_url` of the AWS profile".to_owned(), url))
     }
 
     /// Where `service` (its name in host names) is reached, without a slash at the end.
     pub(super) fn endpoint(&self, service: &str, variable: &str) -> String {
         self.endpoint_override(variable)
             .unwrap_or_else(|| format!("https://{service}.{}.{}", self.region(), self.dns_suffix()))
+    }
+
+    /// Whether the environment itself holds keys: they come first in every SDK's chain.
+    #[must_use]
+    pub fn has_keys_in_environment(&self) -> bool {
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+            .iter()
+            .all(|name| self.inner.config.variable(name).is_some())
+    }
+
+    /// A setting of the chosen profile, such as `ca_bundle`, unless a variable says otherwise.
+    #[must_use]
+    pub fn profile_setting(&self, key: &str) -> Option<String> {
+        let variable = format!("AWS_{}", key.to_uppercase());
+        if self.inner.config.variable(&variable).is_some() {
+            return None;
+        }
+        // No service has this name, so that only what holds for all is found.
+        let key = ServiceConfigKey::builder().service_id("-").env(&variable).profile(key).build();
+        self.inner.sdk.service_config()?.load_config(key.ok()?)
+    }
+
+    /// The credentials in the form that `credential_process` of an AWS profile asks for.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn process_credentials(&self) -> Result<Secret> {
+        let credentials = block_on(self.credentials())?;
+        let mut document = serde_json::json!({
+            "Version": 1,
+            "AccessKeyId": credentials.access_key_id(),
+            "SecretAccessKey": credentials.secret_access_key(),
+        });
+        if let Some(token) = credentials.session_token() {
+            document["SessionToken"] = token.into();
+        }
+        if let Some(expiry) = credentials.expiry() {
+            let expiry =
+                Timestamp::try_from(expiry).context("failed to read the credentials' end")?;
+            document["Expiration"] = expiry.to_string().into();
+        }
+        Ok(Secret::new(document.to_string()))
     }
 
     pub(super) fn dns_suffix(&self) -> &'static str {
@@ -171,7 +264,9 @@ impl Cloud {
             Some(provider) => provider.provide_credentials().await,
             None => Err(CredentialsError::not_loaded_no_source()),
         };
-        let credentials = loaded.map_err(|failure| error::credentials(&failure))?;
+        let credentials = loaded.map_err(|failure| {
+            error::credentials(&failure, self.inner.config.variable("AWS_PROFILE").as_deref())
+        })?;
         *kept = Some(credentials.clone());
         Ok(credentials)
     }
@@ -181,8 +276,28 @@ fn ends_soon(expiry: Option<SystemTime>) -> bool {
     expiry.is_some_and(|expiry| expiry < SystemTime::now() + CREDENTIALS_MARGIN)
 }
 
-async fn load(config: &CloudConfig, endpoint: Option<String>) -> SdkConfig {
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+/// The services that are called, as their variables name them.
+const SERVICES: [&str; 7] =
+    ["STS", "SSM", "S3", "EKS", "EC2", "KMS", "RESOURCE_GROUPS_TAGGING_API"];
+
+/// The SDK's own HTTP client, with the proxies of all the others.
+fn sdk_client(proxies: &Proxies) -> Result<SharedHttpClient> {
+    let tls = || Provider::Rustls(CryptoMode::Ring);
+    let Some((proxy, exceptions)) = proxies.for_tls() else {
+        return Ok(Builder::new().tls_provider(tls()).build_https());
+    };
+    let proxy = ProxyConfig::https(proxy.as_str())
+        .context("failed to use the proxy for AWS")?
+        .no_proxy(exceptions);
+    Ok(Builder::new().build_with_connector_fn(move |settings, _| {
+        let mut connector = Connector::builder().proxy_config(proxy.clone());
+        connector.set_connector_settings(settings.cloned());
+        connector.tls_provider(tls()).build()
+    }))
+}
+
+async fn load(config: &CloudConfig, proxies: &Proxies) -> Result<SdkConfig> {
+    let http = sdk_client(proxies)?;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(10))
         .operation_attempt_timeout(Duration::from_secs(30))
@@ -192,7 +307,7 @@ async fn load(config: &CloudConfig, endpoint: Option<String>) -> SdkConfig {
         .region(Region::new(config.region.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(8))
         .timeout_config(timeouts.build());
-    if let Some(endpoint) = endpoint {
+    if let Some(endpoint) = config.variable("AWS_ENDPOINT_URL") {
         loader = loader.endpoint_url(endpoint);
     }
     if let Some(profile) = config.env.get("AWS_PROFILE").filter(|profile| !profile.is_empty()) {
@@ -201,7 +316,7 @@ async fn load(config: &CloudConfig, endpoint: Option<String>) -> SdkConfig {
     if let Some(credentials) = config.static_credentials() {
         loader = loader.credentials_provider(credentials);
     }
-    loader.load().await
+    Ok(loader.load().await)
 }
 
 #[cfg(test)]

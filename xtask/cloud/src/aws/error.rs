@@ -1,6 +1,6 @@
 //! What AWS and its SDK report, as sentences with a remedy.
 
-use std::error::Error;
+use std::{error::Error, fmt};
 
 use anyhow::anyhow;
 use aws_credential_types::provider::error::CredentialsError;
@@ -11,22 +11,42 @@ use aws_sdk_ssm::{
 
 use crate::text::chain;
 
+/// There are no credentials that work: who asks needs others, and nothing is wrong with the request.
+#[derive(Debug)]
+pub struct NoCredentials(String);
+
+impl fmt::Display for NoCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NoCredentials {}
+
 const LOG_IN: &str = "log in again (`aws sso login`, or new keys in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN)";
 
 /// Why there are no credentials.
-pub(super) fn credentials(error: &CredentialsError) -> anyhow::Error {
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => anyhow!(
-            "no AWS credentials found: set AWS_PROFILE to a profile of ~/.aws/config (and run `aws sso login`), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+///
+/// `profile`: the one that was asked for by name.
+pub(super) fn credentials(error: &CredentialsError, profile: Option<&str>) -> anyhow::Error {
+    let of = profile.map(|name| format!(" of profile `{name}` (AWS_PROFILE)")).unwrap_or_default();
+    let text = match error {
+        CredentialsError::CredentialsNotLoaded(_) if profile.is_some() => format!(
+            "no AWS credentials{of} found: write them into ~/.aws/config or ~/.aws/credentials, run `aws sso login`, or choose another profile"
         ),
+        CredentialsError::CredentialsNotLoaded(_) => {
+            "no AWS credentials found: set AWS_PROFILE to a profile of ~/.aws/config (and run `aws sso login`), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
+        }
         CredentialsError::InvalidConfiguration(_) => {
-            anyhow!("the AWS configuration cannot be used: {}", chain(error))
+            format!("the AWS configuration{of} cannot be used: {}", chain(error))
         }
-        CredentialsError::ProviderTimedOut(_) => {
-            anyhow!("the source of the AWS credentials did not answer in time: {}", chain(error))
-        }
-        _ => anyhow!("failed to get AWS credentials: {}; {LOG_IN}", chain(error)),
-    }
+        CredentialsError::ProviderTimedOut(_) => format!(
+            "the source of the AWS credentials{of} did not answer in time: {}",
+            chain(error)
+        ),
+        _ => format!("failed to get the AWS credentials{of}: {}; {LOG_IN}", chain(error)),
+    };
+    NoCredentials(text).into()
 }
 
 /// Why a call of the SDK failed. `call` is the field's own name: `ssm:PutParameter`.
@@ -50,13 +70,14 @@ pub(super) fn answer(call: &str, code: &str, message: &str) -> anyhow::Error {
     let said = if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") };
     match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            anyhow!("the AWS credentials have expired ({call}): {LOG_IN}")
+            NoCredentials(format!("the AWS credentials have expired ({call}): {LOG_IN}")).into()
         }
         "InvalidClientTokenId"
         | "UnrecognizedClientException"
         | "InvalidAccessKeyId"
         | "AuthFailure" => {
-            anyhow!("AWS does not know these credentials ({call}, {said}): {LOG_IN}")
+            NoCredentials(format!("AWS does not know these credentials ({call}, {said}): {LOG_IN}"))
+                .into()
         }
         "SignatureDoesNotMatch" | "RequestTimeTooSkewed" | "InvalidSignatureException" => anyhow!(
             "AWS refused the signature of {call} ({said}): check AWS_SECRET_ACCESS_KEY and the clock of this machine"
@@ -87,7 +108,12 @@ mod tests {
 
     #[test]
     fn missing_credentials_say_where_to_put_them() {
-        let text = credentials(&CredentialsError::not_loaded_no_source()).to_string();
-        assert!(text.starts_with("no AWS credentials found: set AWS_PROFILE"), "{text}");
+        let told = |profile| {
+            let error = credentials(&CredentialsError::not_loaded_no_source(), profile);
+            assert!(error.is::<NoCredentials>());
+            error.to_string()
+        };
+        assert!(told(None).starts_with("no AWS credentials found: set AWS_PROFILE"));
+        assert!(told(Some("team")).contains("of profile `team` (AWS_PROFILE) found"));
     }
 }

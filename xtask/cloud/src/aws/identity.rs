@@ -34,8 +34,9 @@ impl Cloud {
         let expires = self.credentials().await?.expiry();
         let call = "sts:GetCallerIdentity";
         // A person waits for this answer, most of all when there is no network.
-        let sts = aws_sdk_sts::config::Builder::from(self.sdk())
+        let mut sts = aws_sdk_sts::config::Builder::from(self.sdk())
             .retry_config(RetryConfig::standard().with_max_attempts(3));
+        sts.set_endpoint_url(self.endpoint_override("STS"));
         let answer = aws_sdk_sts::Client::from_conf(sts.build())
             .get_caller_identity()
             .send()

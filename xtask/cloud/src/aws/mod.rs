@@ -15,6 +15,7 @@ mod tagging;
 pub use bucket::{BucketReport, Encryption};
 pub use cloud::{Cloud, CloudConfig};
 pub use eks_token::ExecCredential;
+pub use error::NoCredentials;
 pub use identity::Identity;
 pub use parameters::{Parameter, ParameterDescription, Written};
 pub use tagging::Leftover;

@@ -16,10 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 use xtask_tools::Secret;
 
-use crate::{
-    runtime::{install_tls, runtime},
-    text::chain,
-};
+use crate::{Proxies, http::client_builder, runtime::runtime, text::chain};
 
 /// One repository of one server.
 pub(super) struct Client {
@@ -64,18 +61,26 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Client {
-    pub(super) fn new(api: &str, repository: &str, token: &Secret) -> Result<Self> {
-        install_tls();
+    pub(super) fn new(
+        api: &str,
+        repository: &str,
+        token: &Secret,
+        proxies: &Proxies,
+    ) -> Result<Self> {
         // Building spawns a task.
         let _runtime = runtime()?.enter();
+        // Not octocrab's own client, which knows no proxy.
+        let http = client_builder(proxies)
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(30))
+            .build()
+            .context("failed to make the HTTP client for GitHub")?;
         let octocrab = Octocrab::builder()
             .base_uri(api)
             .with_context(|| format!("failed to use `{api}` as GitHub's API"))?
             .personal_token(token.expose())
-            .set_connect_timeout(Some(Duration::from_secs(10)))
-            .set_read_timeout(Some(Duration::from_secs(30)))
             .add_retry_config(RetryConfig::None)
-            .build()
+            .build_with_reqwest(http)
             .context("failed to make the client of GitHub")?;
         let (repository, prefix) = (repository.to_owned(), format!("/repos/{repository}"));
         Ok(Self { octocrab, repository, prefix })

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use xtask_tools::Secret;
 
-use crate::{http::is_loopback, runtime::block_on};
+use crate::{Proxies, proxies::is_loopback, runtime::block_on};
 use client::Client;
 
 pub use issues::{Issue, IssueDraft, Label};
@@ -65,7 +65,7 @@ const PUBLIC_API: &str = "https://api.github.com";
 
 impl GitHub {
     /// Reads `GITHUB_API_URL` (default: github.com's), `GITHUB_REPOSITORY` and `GITHUB_TOKEN` (or
-    /// `GH_TOKEN`) from `env` alone. Sends nothing.
+    /// `GH_TOKEN`) and the proxies from `env` alone. Sends nothing.
     ///
     /// # Errors
     /// When one is missing or unusable; the sentence names it.
@@ -91,7 +91,9 @@ impl GitHub {
         let token = given("GITHUB_TOKEN")
             .or_else(|| given("GH_TOKEN"))
             .context("GITHUB_TOKEN is not set: pass `${{ github.token }}` in the step's env")?;
-        Ok(Self { client: Arc::new(Client::new(api, repository, &Secret::new(token))?) })
+        let proxies = Proxies::from_variables(|name| env.get(name).cloned())?;
+        let client = Client::new(api, repository, &Secret::new(token), &proxies)?;
+        Ok(Self { client: Arc::new(client) })
     }
 
     /// # Errors

@@ -24,10 +24,11 @@ use tower::{
     buffer::BufferLayer,
     filter::{AsyncFilterLayer, AsyncPredicate},
 };
+use url::Url;
 
 use super::{Kind, error};
 use crate::{
-    Cloud, ExecCredential,
+    Cloud, ExecCredential, Proxies,
     runtime::{self, block_on, install_tls},
 };
 
@@ -63,7 +64,7 @@ impl Cluster {
         let kubeconfig: Kubeconfig = serde_json::from_value(document)?;
         let login =
             Login { cloud: cloud.clone(), cluster: name.into(), kept: Arc::new(Mutex::new(None)) };
-        Self::build(kubeconfig, KubeConfigOptions::default(), Some(login))
+        Self::build(kubeconfig, KubeConfigOptions::default(), Some(login), cloud.proxies())
             .with_context(|| format!("failed to connect to cluster `{name}` at {endpoint}"))
     }
 
@@ -79,7 +80,7 @@ impl Cluster {
             None => Kubeconfig::read().context("failed to read the kubeconfig")?,
         };
         let options = KubeConfigOptions { context: Some(context.to_owned()), ..Default::default() };
-        Self::build(kubeconfig, options, None)
+        Self::build(kubeconfig, options, None, &Proxies::from_env()?)
             .with_context(|| format!("failed to use context `{context}` of the kubeconfig"))
     }
 
@@ -87,11 +88,18 @@ impl Cluster {
         kubeconfig: Kubeconfig,
         options: KubeConfigOptions,
         login: Option<Login>,
+        proxies: &Proxies,
     ) -> Result<Self> {
         install_tls();
+        let own_proxy = proxy_of_context(&kubeconfig, &options);
         block_on(async {
             let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
             config.connect_timeout = Some(Duration::from_secs(10));
+            // kube compares NO_PROXY with the proxy's address instead of the server's.
+            config.proxy_url = match own_proxy {
+                Some(_) => config.proxy_url,
+                None => proxy_for(&config.cluster_url, proxies)?,
+            };
             let address = config.cluster_url.to_string();
             let builder = ClientBuilder::try_from(config)?;
             let client = match login {
@@ -133,6 +141,21 @@ impl Cluster {
             None => Api::all_with(self.client.clone(), &resource),
         }
     }
+}
+
+/// The proxy that the kubeconfig itself names for the context's cluster: it wins, as with kubectl.
+fn proxy_of_context(kubeconfig: &Kubeconfig, options: &KubeConfigOptions) -> Option<String> {
+    let wanted = options.context.as_ref().or(kubeconfig.current_context.as_ref())?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == *wanted)?;
+    let name = &context.context.as_ref()?.cluster;
+    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == *name)?;
+    cluster.cluster.as_ref()?.proxy_url.clone().filter(|url| !url.is_empty())
+}
+
+fn proxy_for(server: &http::Uri, proxies: &Proxies) -> Result<Option<http::Uri>> {
+    let server = Url::parse(&server.to_string()).context("failed to read the cluster's address")?;
+    let proxy = proxies.for_url(&server).map(|proxy| proxy.as_str().parse());
+    proxy.transpose().context("failed to read the proxy's URL")
 }
 
 /// How long one question to the API may take, with all its requests.

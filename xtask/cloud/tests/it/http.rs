@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use xtask_cloud::{BODY_LIMIT, DeadlineExceeded, Http, HttpConfig, Method, Wait};
+use xtask_cloud::{BODY_LIMIT, DeadlineExceeded, Http, HttpConfig, Method, Proxies, Wait};
 use xtask_tools::Download;
 
 use crate::standin::{Reply, StandIn};
@@ -36,7 +36,8 @@ fn a_long_answer_is_cut() {
 #[test]
 fn a_proxy_gets_the_request_for_any_host() {
     let proxy = StandIn::start(|request| Reply::new(200, request.target.clone()));
-    let config = HttpConfig { proxy: Some(proxy.url.clone()), ..HttpConfig::default() };
+    let config =
+        HttpConfig { proxies: Proxies::always(&proxy.url).unwrap(), ..HttpConfig::default() };
     let answer = Http::new(config).unwrap().get("http://k8s-lb.example/rest/v1/", &[]).unwrap();
     assert_eq!(answer.body, "http://k8s-lb.example/rest/v1/");
 }

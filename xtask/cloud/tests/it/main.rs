@@ -16,6 +16,8 @@ mod kubernetes;
 #[cfg(test)]
 mod moto;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod standin;
 #[cfg(test)]
 mod waits;

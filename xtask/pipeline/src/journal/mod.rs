@@ -3,7 +3,8 @@
 //! Invariants: an entry is one line and is written in one call; an entry about a step that changes
 //! the world is on the disk before the step starts and before the next one starts; a file is never
 //! changed or removed; nothing that the redactor knows is written. A run that was killed leaves at
-//! most its last line unfinished, which readers ignore.
+//! most its last line unfinished, which readers ignore. A file that is damaged otherwise is named
+//! and used up to the damage: it never keeps another run from being read.
 
 mod entry;
 mod reader;
@@ -30,13 +31,21 @@ use crate::{Operation, Verdict};
 pub struct Journal {
     folder: PathBuf,
     redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
+    tell: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Journal {
     /// The folder is made with the first run.
     #[must_use]
     pub fn at(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), redact: Arc::new(str::to_owned) }
+        Self { folder: folder.into(), redact: Arc::new(str::to_owned), tell: Arc::new(|_| ()) }
+    }
+
+    /// Whom to tell about a file that cannot be read to its end, each time that it is read.
+    #[must_use]
+    pub fn telling(mut self, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.tell = Arc::new(tell);
+        self
     }
 
     /// Every text that is written or reported passes `redact` first.
@@ -51,11 +60,29 @@ impl Journal {
         &self.folder
     }
 
-    /// The runs of an environment, oldest first.
+    /// The runs of an environment, newest first. Each file is read when it is asked for, so that
+    /// old runs cost nothing.
     ///
     /// # Errors
-    /// When the folder or a file cannot be read; the message names file and line.
-    pub fn runs(&self, environment: &str) -> anyhow::Result<Vec<RunRecord>> {
+    /// When the folder cannot be read.
+    pub fn newest_first(
+        &self,
+        environment: &str,
+    ) -> anyhow::Result<impl Iterator<Item = RunRecord>> {
+        let runs = self.files()?.into_iter().rev().filter_map(|file| self.read(&file));
+        Ok(runs.filter(move |record| record.environment == environment))
+    }
+
+    fn read(&self, file: &Path) -> Option<RunRecord> {
+        let reading = reader::read(file);
+        if let Some(damage) = &reading.damage {
+            (self.tell)(damage);
+        }
+        reading.record
+    }
+
+    /// The files of all runs, oldest first.
+    fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -69,20 +96,15 @@ impl Journal {
             }
         }
         files.sort();
-        let mut runs = Vec::new();
-        for file in files {
-            let record = reader::read(&file)?;
-            runs.extend(record.filter(|record| record.environment == environment));
-        }
-        Ok(runs)
+        Ok(files)
     }
 
     /// The last run of an environment, whatever it did.
     ///
     /// # Errors
-    /// See [`Journal::runs`].
+    /// See [`Journal::newest_first`].
     pub fn last_run(&self, environment: &str) -> anyhow::Result<Option<RunRecord>> {
-        Ok(self.runs(environment)?.pop())
+        Ok(self.newest_first(environment)?.next())
     }
 
     /// The run that `--resume` goes on with: the last deployment or tear-down of the environment,
@@ -92,8 +114,8 @@ impl Journal {
     /// # Errors
     /// When there is nothing to resume; the message says why.
     pub fn resumable(&self, environment: &str, operation: Operation) -> anyhow::Result<RunRecord> {
-        let runs = self.runs(environment)?.into_iter();
-        let Some(last) = runs.rev().find(|run| run.operation != Operation::Stage) else {
+        let mut runs = self.newest_first(environment)?;
+        let Some(last) = runs.find(|run| run.operation != Operation::Stage) else {
             bail!("nothing to resume: `{environment}` has no run in `{}`", self.folder.display());
         };
         let (id, was) = (&last.id, last.operation);
@@ -111,9 +133,9 @@ impl Journal {
     /// What `stage` published in the last run that finished it, unless it was taken back since.
     ///
     /// # Errors
-    /// See [`Journal::runs`].
+    /// See [`Journal::newest_first`].
     pub fn latest_output(&self, environment: &str, stage: &str) -> anyhow::Result<Option<Value>> {
-        for run in self.runs(environment)?.into_iter().rev() {
+        for run in self.newest_first(environment)? {
             let Some(record) = run.stages.get(stage) else { continue };
             if run.operation == Operation::Destroy && !record.steps.is_empty() {
                 return Ok(None);

@@ -2,49 +2,59 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use super::{Entry, RunRecord, entry::SCHEMA};
 
-/// The run in `file`; nothing when not even its first line was finished.
-pub(super) fn read(file: &Path) -> anyhow::Result<Option<RunRecord>> {
-    let bytes = fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
-    let mut record: Option<RunRecord> = None;
+/// What a file says, as far as it can be read.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Nothing when not even the first line was finished.
+    pub(super) record: Option<RunRecord>,
+    /// What is wrong with the file, as a sentence for people.
+    pub(super) damage: Option<String>,
+}
+
+/// The run in `file`, up to the first line that cannot be read: one damaged file is no reason to
+/// stop, and a run that is cut short is taken for one that was killed there.
+pub(super) fn read(file: &Path) -> Reading {
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let damage = format!("the run in `{}` is left out: {error}", file.display());
+            return Reading { record: None, damage: Some(damage) };
+        }
+    };
+    let mut reading = Reading::default();
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     while let Some((position, line)) = lines.next() {
-        let is_last = lines.peek().is_none();
-        let entry = match parse(line) {
-            Ok(entry) => entry,
-            // The run was killed in the middle of a write.
-            Err(Unreadable::Garbled(_)) if is_last => break,
-            Err(Unreadable::Garbled(why)) => {
-                bail!(
-                    "line {} of `{}` is damaged: move the file away to go on without it ({why})",
-                    position + 1,
-                    file.display()
-                )
+        let why = match (parse(line), &mut reading.record) {
+            (Ok(entry), Some(record)) => {
+                record.absorb(entry);
+                continue;
             }
-            Err(Unreadable::Newer(schema)) => bail!(
-                "line {} of `{}` was written by a later version (schema {schema}, this one knows {SCHEMA})",
-                position + 1,
-                file.display()
+            (Ok(entry), None) => {
+                reading.record = RunRecord::begin(file.to_owned(), entry);
+                if reading.record.is_some() {
+                    continue;
+                }
+                "it is not the beginning of a run".to_owned()
+            }
+            // The run was killed in the middle of a write.
+            (Err(Unreadable::Garbled(_)), _) if lines.peek().is_none() => break,
+            (Err(Unreadable::Garbled(why)), _) => format!("it is damaged ({why})"),
+            (Err(Unreadable::Newer(schema)), _) => format!(
+                "it was written by a later version (schema {schema}, this one knows {SCHEMA})"
             ),
         };
-        match &mut record {
-            Some(record) => record.absorb(entry),
-            None => {
-                record = RunRecord::begin(file.to_owned(), entry);
-                if record.is_none() {
-                    bail!(
-                        "line 1 of `{}` is damaged: move the file away to go on without it (not the beginning of a run)",
-                        file.display()
-                    );
-                }
-            }
-        }
+        reading.damage = Some(format!(
+            "the run in `{}` is left out from line {} on: {why}",
+            file.display(),
+            position + 1
+        ));
+        break;
     }
-    Ok(record)
+    reading
 }
 
 enum Unreadable {
@@ -88,12 +98,12 @@ mod tests {
         r#"{"schema":1,"at":"2025-01-01T00:00:07Z","event":{"kind":"run-ended","verdict":"done"}}"#,
     ];
 
-    fn read_text(text: &[u8]) -> anyhow::Result<Option<RunRecord>> {
-        let file = tempfile::NamedTempFile::new()?;
-        fs::write(file.path(), text)?;
-        let result = read(file.path());
+    fn read_text(text: &[u8]) -> Reading {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
         let path = file.path().display().to_string();
-        result.map_err(|error| anyhow::anyhow!("{}", error.to_string().replace(&path, "FILE")))
+        let Reading { record, damage } = read(file.path());
+        Reading { record, damage: damage.map(|damage| damage.replace(&path, "FILE")) }
     }
 
     fn whole() -> String {
@@ -102,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_whole_file_is_read() {
-        let record = read_text(whole().as_bytes()).unwrap().unwrap();
+        let record = read_text(whole().as_bytes()).record.unwrap();
         assert_eq!(record.verdict, Some(Verdict::Done));
         assert_eq!(record.finished_stages(), ["a"]);
         assert_eq!(record.stages["a"].state, Some(StageState::Finished));
@@ -111,33 +121,53 @@ mod tests {
 
     #[test]
     fn a_step_without_an_end_is_left_behind() {
-        let record =
-            read_text(format!("{}\n{}\n{}\n", RUN[0], RUN[1], RUN[2]).as_bytes()).unwrap().unwrap();
+        let begun = format!("{}\n{}\n{}\n", RUN[0], RUN[1], RUN[2]);
+        let record = read_text(begun.as_bytes()).record.unwrap();
         assert_eq!(record.verdict, None);
         let left = record.left_behind();
         assert_eq!((left[0].0, left[0].1.leaves.as_deref()), ("a", Some("a half")));
     }
 
     #[test]
-    fn damage_in_the_middle_names_file_and_line() {
+    fn damage_in_the_middle_is_named_and_what_stands_before_it_is_used() {
         let text = whole().replace(RUN[3], "{\"schema\":1,\"at\":");
-        let error = read_text(text.as_bytes()).unwrap_err().to_string();
-        assert!(error.starts_with("line 4 of `FILE` is damaged: move the file away"), "{error}");
-        let error =
-            read_text(format!("{}\n{}\n", RUN[1], RUN[2]).as_bytes()).unwrap_err().to_string();
+        let reading = read_text(text.as_bytes());
+        let damage = reading.damage.unwrap();
+        assert!(
+            damage.starts_with("the run in `FILE` is left out from line 4 on: it is damaged ("),
+            "{damage}"
+        );
+        let record = reading.record.unwrap();
+        assert_eq!((record.verdict, record.left_behind().len()), (None, 1));
+    }
+
+    #[test]
+    fn a_file_without_a_beginning_is_no_run() {
+        let reading = read_text(format!("{}\n{}\n", RUN[1], RUN[2]).as_bytes());
+        assert!(reading.record.is_none());
         assert_eq!(
-            error,
-            "line 1 of `FILE` is damaged: move the file away to go on without it (not the beginning of a run)"
+            reading.damage.as_deref(),
+            Some("the run in `FILE` is left out from line 1 on: it is not the beginning of a run")
         );
     }
 
     #[test]
-    fn a_later_schema_is_refused() {
+    fn what_is_no_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let reading = read(folder.path());
+        assert!(reading.record.is_none() && reading.damage.is_some());
+    }
+
+    #[test]
+    fn a_later_schema_is_not_guessed_at() {
         let text = format!("{}{}", whole(), "{\"schema\":2,\"what\":\"ever\"}\n");
-        let error = read_text(text.as_bytes()).unwrap_err().to_string();
-        let expected =
-            "line 9 of `FILE` was written by a later version (schema 2, this one knows 1)";
-        assert_eq!(error, expected);
+        let damage = read_text(text.as_bytes()).damage.unwrap();
+        assert!(
+            damage.ends_with(
+                "from line 9 on: it was written by a later version (schema 2, this one knows 1)"
+            ),
+            "{damage}"
+        );
     }
 
     proptest! {
@@ -146,7 +176,8 @@ mod tests {
         fn a_file_cut_anywhere_is_read_up_to_its_last_whole_line(cut in 0_usize..3000) {
             let whole = whole();
             let cut = cut.min(whole.len());
-            let record = read_text(&whole.as_bytes()[..cut]).unwrap();
+            let Reading { record, damage } = read_text(&whole.as_bytes()[..cut]);
+            prop_assert_eq!(damage, None);
             let lines = whole.as_bytes()[..cut].iter().filter(|byte| **byte == b'\n').count();
             prop_assert_eq!(record.is_some(), lines > 0);
             if let Some(record) = record {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Write},
+    io::{ErrorKind, Seek as _, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -48,8 +48,10 @@ impl Journal {
         );
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("failed to create `{}`", self.folder.display()))?;
-        let lock = lock(&self.folder, name)?;
+        let mut lock = lock(&self.folder, name)?;
         let (id, path, file) = new_file(&self.folder)?;
+        sign(&mut lock, &id)
+            .with_context(|| format!("failed to write to `{}`", self.folder.display()))?;
         let writer =
             RunWriter { id, path, file: Mutex::new(file), journal: self.clone(), _lock: lock };
         let Beginning { operation, environment, stages, resumes } = beginning;
@@ -106,13 +108,23 @@ fn lock(folder: &Path, environment: &str) -> anyhow::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            let holder =
+                if holder.trim().is_empty() { "a run that just begins" } else { holder.trim() };
             bail!(
-                "another run works on `{environment}`: wait for its end (it holds `{}`)",
-                path.display()
+                "another run works on `{environment}`: {holder}; wait for its end, or end that process"
             )
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
     }
+}
+
+/// Says in the lock who holds it, for whoever finds it taken.
+fn sign(lock: &mut File, run: &str) -> std::io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    let since = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
+    writeln!(lock, "run {run} in process {}, since {since}", std::process::id())
 }
 
 /// A file that did not exist, named after the time so that names sort by age.

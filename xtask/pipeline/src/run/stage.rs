@@ -97,7 +97,7 @@ fn run_steps<Cx>(
         }
         match run_step(engine, stage, step, context, deadline) {
             Ok(Outcome::Changed(_)) => end.changed += 1,
-            Ok(Outcome::Unchanged(_) | Outcome::Skipped(_)) => {}
+            Ok(Outcome::Unchanged(_) | Outcome::Skipped(_) | Outcome::Problem(_)) => {}
             Err(failure) => {
                 let interrupted = engine.interrupted() || failure.error.is::<Interrupted>();
                 end.state = if interrupted { StageState::Interrupted } else { StageState::Failed };

@@ -271,9 +271,9 @@ fn resume_goes_on_where_the_last_run_failed_and_can_be_resumed_in_turn() {
     let third = bench.resume(&stages);
     assert_eq!(third.verdict, Verdict::Done);
     assert_eq!(bench.done(), ["b/two", "b/three", "c/four"]);
-    let runs = bench.journal().runs("dev").unwrap();
+    let runs: Vec<_> = bench.journal().newest_first("dev").unwrap().collect();
     let resumes: Vec<_> = runs.iter().map(|run| run.resumes.clone()).collect();
-    assert_eq!(resumes, [None, Some(first.run), None, Some(second.run)]);
+    assert_eq!(resumes, [Some(second.run), None, Some(first.run), None]);
 
     let error = bench.journal().resumable("dev", Operation::Deploy).unwrap_err().to_string();
     assert_eq!(
@@ -398,6 +398,26 @@ fn a_defect_in_a_step_fails_its_stage_alone() {
 }
 
 #[test]
+fn files_that_are_no_runs_keep_nobody_from_the_others() {
+    let bench = Bench::new();
+    let broken = stage("a", &[]).step("one", Effect::Write, |_, _| anyhow::bail!("no"));
+    let first = bench.all(&table(vec![broken]));
+    let runs = bench.folder.path().join("runs");
+    fs::write(runs.join("99990101T000000.000000Z.jsonl"), "garbage\nmore\n").unwrap();
+    fs::create_dir(runs.join("99990102T000000.000000Z.jsonl")).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hear = Arc::clone(&told);
+    let journal = bench.journal().telling(move |text| hear.lock().unwrap().push(text.to_owned()));
+    assert_eq!(journal.resumable("dev", Operation::Deploy).unwrap().id, first.run);
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told.iter().all(|text| text.contains("9999010") && text.contains("left out")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_second_run_of_the_same_environment_is_kept_out() {
     let bench = Bench::new();
     let journal = bench.journal();
@@ -421,7 +441,8 @@ fn a_second_run_of_the_same_environment_is_kept_out() {
     let report = bench.all(&table(vec![inner]));
     let message = &report.failures[0].message;
     assert!(
-        message.starts_with("another run works on `dev`: wait for its end (it holds `"),
+        message.starts_with("another run works on `dev`: run ")
+            && message.contains(&format!("process {}", std::process::id())),
         "{message}"
     );
     assert!(bench.journal().last_run("prod").unwrap().is_some());

@@ -27,7 +27,7 @@ pub struct Daemon {
 
 impl Daemon {
     pub(super) fn spawn(command: &Command) -> anyhow::Result<Self> {
-        let not_started = |error: &io::Error| command.failure(not_started(error));
+        let not_started = |error: &io::Error| command.failure(not_started(command, error));
         let (out, err) = match &command.log {
             Some(path) => {
                 let file = open_log(path)?;

@@ -56,11 +56,10 @@ pub(super) fn to_the_end(command: &Command, sink: &mut Sink<'_>) -> anyhow::Resu
     }
     sink.remark(&format!("$ {command}"))?;
     let limits = command.limits();
-    let not_started = |error: &io::Error| command.failure(not_started(error));
-    let mut tails = [
-        Tail::new(Stream::Output).map_err(|error| not_started(&error))?,
-        Tail::new(Stream::Error).map_err(|error| not_started(&error))?,
-    ];
+    let not_started = |error: &io::Error| command.failure(not_started(command, error));
+    let no_place = |error: io::Error| command.failure(no_place_for_output(&error));
+    let mut tails =
+        [Tail::new(Stream::Output).map_err(no_place)?, Tail::new(Stream::Error).map_err(no_place)?];
     let handle = expression(command, &tails)
         .and_then(|expression| expression.start())
         .map_err(|error| not_started(&error))?;
@@ -139,11 +138,22 @@ fn cause(status: ExitStatus, stop: Stop, limits: &Limits) -> Cause {
     }
 }
 
-pub(super) fn not_started(error: &io::Error) -> Cause {
-    match error.kind() {
-        io::ErrorKind::NotFound => Cause::NotFound,
+/// "Not found" is what the system says of a missing program and of a missing folder alike.
+pub(super) fn not_started(command: &Command, error: &io::Error) -> Cause {
+    match (error.kind(), &command.directory) {
+        (io::ErrorKind::NotFound, Some(folder)) if !folder.is_dir() => {
+            Cause::NotStarted(format!("its folder `{}` does not exist", folder.display()))
+        }
+        (io::ErrorKind::NotFound, _) => Cause::NotFound,
         _ => Cause::NotStarted(error.to_string()),
     }
+}
+
+fn no_place_for_output(error: &io::Error) -> Cause {
+    Cause::NotStarted(format!(
+        "its output has no place in the temporary folder `{}`, which TMPDIR names: {error}",
+        std::env::temp_dir().display()
+    ))
 }
 
 /// The command for duct. The child leads a process group of its own, so that Ctrl-C in a terminal
