@@ -23,7 +23,7 @@ begin
   -- Reads everything for the logical dump.
   perform pg_temp.ensure_role('supabase_backup', 'login');
 
-  -- A role made half, or by hand, gets what is missing.
+  -- A role made half, or by hand, gets what is missing; what it inherits is part of its memberships.
   alter role authenticator login noinherit;
   alter role supabase_auth_admin login noinherit;
   alter role supabase_storage_admin login noinherit;

@@ -1,18 +1,16 @@
 -- supabase_backup reads everything and writes nothing.
 alter role supabase_backup set default_transaction_read_only = on;
 
+-- Without the predefined role the last step grants what there is. What the services make is its from the start:
+-- a schedule alone would leave their new tables out until it comes round.
 do $$
 declare
   owner_name text;
   schema_name text;
 begin
-  if pg_temp.attempt('read_all_data', 'grant pg_read_all_data to supabase_backup') then
+  if pg_temp.attempt('read_all_data', $grant$select pg_temp.grant_role('pg_read_all_data', 'supabase_backup', true)$grant$) then
     return;
   end if;
-  -- Without the predefined role: what there is, and what the services will make.
-  foreach schema_name in array array['public', 'auth', 'storage', 'realtime', '_realtime', 'extensions', 'graphql_public', 'supabase_bootstrap'] loop
-    execute format('grant usage on schema %I to supabase_backup', schema_name);
-  end loop;
   for owner_name, schema_name in
     select * from (values
       ('supabase_auth_admin', 'auth'), ('supabase_storage_admin', 'storage'), ('supabase_admin', 'realtime'),
@@ -21,12 +19,5 @@ begin
   loop
     execute format('alter default privileges for role %I in schema %I grant select on tables to supabase_backup', owner_name, schema_name);
     execute format('alter default privileges for role %I in schema %I grant select on sequences to supabase_backup', owner_name, schema_name);
-  end loop;
-  for owner_name, schema_name in
-    select c.relname, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'v', 'm', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-      and pg_has_role(current_user, c.relowner, 'usage')
-  loop
-    execute format('grant select on %I.%I to supabase_backup', schema_name, owner_name);
   end loop;
 end $$;

@@ -42,5 +42,9 @@ revoke all on schema supabase_bootstrap from public;
 \ir step.sql
 \set step 011-realtime
 \ir step.sql
+\set step 012-event-triggers
+\ir step.sql
+\set step 013-coverage
+\ir step.sql
 
 \ir capabilities.sql

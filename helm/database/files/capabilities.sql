@@ -47,6 +47,9 @@ select jsonb_build_object(
     when exists (select from pg_event_trigger where evtname = 'supabase_cover_row_security') then 'event trigger'
     else 'schedule'
   end,
+  -- The message of a Job has 4096 bytes.
+  'hidden_tables', (select coalesce(jsonb_agg(left(format('%s of %s: %s', table_name, owner, reason), 150) order by table_name), '[]')
+    from (select * from supabase_bootstrap.rows_hidden_from('service_role') order by table_name limit 10) as hidden),
   'read_all_data', coalesce((select allowed from pg_temp.capability where name = 'read_all_data'), false),
   'realtime', jsonb_build_object('enabled', reason is null, 'reason', coalesce(reason, ''), 'fix', coalesce(fix, ''))
 )

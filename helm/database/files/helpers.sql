@@ -46,3 +46,33 @@ begin
     execute format('alter schema %I owner to %I', schema_name, owner_name);
   end if;
 end $$;
+
+-- Makes `member` a member of `granted`. From PostgreSQL 16 on, whether a member has a role's rights without SET ROLE is
+-- kept in the membership: neither NOINHERIT on the member nor a plain GRANT changes what was granted before.
+create function pg_temp.grant_role(granted text, member text, inherits boolean, administers boolean default false)
+returns void language plpgsql as $$
+declare
+  foreign_grantor text;
+begin
+  if current_setting('server_version_num')::integer < 160000 then
+    execute format('grant %I to %I', granted, member) || case when administers then ' with admin option' else '' end;
+    return;
+  end if;
+  execute format('grant %I to %I with set true, inherit %s', granted, member, inherits::text)
+    || case when administers then ', admin true' else '' end;
+  if inherits then
+    return;
+  end if;
+  -- One more grant, by somebody else, is enough to have the rights.
+  for foreign_grantor in execute format(
+    'select pg_get_userbyid(grantor) from pg_auth_members where roleid = %L::regrole and member = %L::regrole and inherit_option',
+    quote_ident(granted), quote_ident(member))
+  loop
+    begin
+      execute format('revoke inherit option for %I from %I granted by %I', granted, member, foreign_grantor);
+    exception when insufficient_privilege then
+      raise exception '% has the rights of % without SET ROLE, because % granted them', member, granted, foreign_grantor
+        using hint = format('let %I run: revoke inherit option for %I from %I', foreign_grantor, granted, member);
+    end;
+  end loop;
+end $$;

@@ -1,6 +1,6 @@
 -- check: every step is in the ledger with the inputs it was run from | role=master | expect=ok
 do $$ begin
-  assert (select count(*) from supabase_bootstrap.ledger) = 11, 'steps are missing from the ledger';
+  assert (select count(*) from supabase_bootstrap.ledger) = 13, 'steps are missing from the ledger';
   assert not exists (select from supabase_bootstrap.ledger where digest = '' or runs < 1), 'a ledger entry is empty';
 end $$;
 
@@ -37,3 +37,23 @@ select * from supabase_bootstrap.ledger;
 
 -- check: no service makes policies by hand | role=authenticator | expect=error 42501
 select supabase_bootstrap.cover_row_security();
+
+-- check: no role that logs in for a service has another's rights without becoming it | role=master | expect=ok
+do $$ begin
+  assert not exists (
+    select from unnest(array['anon', 'authenticated', 'service_role']) as role_name,
+      unnest(array['authenticator', 'supabase_auth_admin', 'supabase_storage_admin']) as member
+    where pg_has_role(member, role_name, 'usage')
+  ), 'a service has the rights of a role of the API without SET ROLE';
+end $$;
+
+-- check: Realtime looks names up in every schema | role=supabase_admin | expect=ok
+do $$ begin
+  assert not exists (select from pg_namespace where nspname !~ '^pg_' and not has_schema_privilege(oid, 'usage')),
+    'there is a schema that supabase_admin may not use';
+end $$;
+
+-- check: new objects are covered at once where the server lets its master user say so | role=master | expect=ok
+do $$ begin
+  assert (select count(*) from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid where p.pronamespace = 'supabase_bootstrap'::regnamespace) in (0, 2);
+end $$;

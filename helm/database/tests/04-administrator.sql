@@ -11,6 +11,35 @@ create table if not exists public.check_secured (id integer primary key);
 alter table public.check_secured enable row level security;
 insert into public.check_secured values (1) on conflict do nothing;
 
+-- check: the administrator makes partitions with row security of their own | role=supabase_admin | expect=ok
+create table if not exists public.check_parts (id integer, part integer) partition by list (part);
+create table if not exists public.check_parts_1 partition of public.check_parts for values in (1);
+alter table public.check_parts enable row level security;
+alter table public.check_parts_1 enable row level security;
+do $$ begin
+  if not exists (select from public.check_parts) then
+    insert into public.check_parts values (1, 1);
+  end if;
+end $$;
+
+-- check: a role of the administrator's own makes tables in a schema of its own | role=supabase_admin | expect=ok
+do $$ begin
+  if not exists (select from pg_roles where rolname = 'check_owner') then
+    create role check_owner nologin;
+    grant check_owner to supabase_admin with inherit false, set true;
+  end if;
+end $$;
+create schema if not exists check_owned;
+grant usage, create on schema check_owned to check_owner;
+set local role check_owner;
+create table if not exists check_owned.check_foreign (id integer primary key);
+alter table check_owned.check_foreign enable row level security;
+insert into check_owned.check_foreign values (1) on conflict do nothing;
+
+-- check: Realtime grants its own role on | role=supabase_admin | expect=ok
+grant supabase_realtime_admin to dashboard_user;
+revoke supabase_realtime_admin from dashboard_user;
+
 -- check: the administrator makes and drops schemas | role=supabase_admin | expect=ok
 create schema check_schema;
 drop schema check_schema;

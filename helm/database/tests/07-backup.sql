@@ -3,6 +3,8 @@ do $$ begin
   assert (select count(*) from auth.check_users) > 0, 'users are missing from the dump';
   assert (select count(*) from storage.check_objects) = 1, 'objects are missing from the dump';
   assert (select count(*) from public.check_secured) = 1, 'secured rows are missing from the dump';
+  assert (select count(*) from public.check_parts_1) = 1, 'the rows of a partition are missing from the dump';
+  assert (select count(*) from check_owned.check_foreign) = 1, 'the rows of a role made by hand are missing from the dump';
 end $$;
 select * from realtime.check_messages;
 select * from _realtime.check_tenants;

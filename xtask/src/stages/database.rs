@@ -28,6 +28,12 @@ pub(crate) struct Database {
     /// Whether `service_role` can bypass row level security.
     pub(crate) bypassrls: bool,
     pub(crate) event_triggers: bool,
+    /// What opens new tables to `service_role`: `bypass`, `event trigger` or `schedule`.
+    #[serde(default)]
+    pub(crate) row_security: String,
+    /// Tables of which `service_role` does not see every row, and nothing within reach changes that.
+    #[serde(default)]
+    pub(crate) hidden_tables: Vec<String>,
     pub(crate) realtime: Feature,
     /// The scripts that the ledger lists as done.
     #[serde(default)]
@@ -42,6 +48,13 @@ pub(crate) struct Feature {
     pub(crate) reason: String,
     #[serde(default)]
     pub(crate) fix: String,
+}
+
+impl Database {
+    /// Whether a new table stays closed to `service_role` until the schedule comes round.
+    pub(crate) fn waits_for_schedule(&self) -> bool {
+        !matches!(self.row_security.as_str(), "bypass" | "event trigger")
+    }
 }
 
 impl Output for Database {
@@ -186,6 +199,14 @@ impl Action<Context> for Report {
         }
         if !database.bypassrls {
             run.note("the server grants no BYPASSRLS: policies let service_role read and write every table instead");
+        }
+        if !database.hidden_tables.is_empty() {
+            run.note(&format!(
+                "warning: row security hides rows from service_role and from the backup: {}; let the master user act \
+                 for the owner (grant <owner> to <master user>), or name the roles that a restrictive policy is \
+                 meant for (alter policy <name> on <table> to anon, authenticated)",
+                database.hidden_tables.join("; ")
+            ));
         }
         Ok(Outcome::Unchanged(format!(
             "PostgreSQL {}, {} scripts in the ledger",

@@ -10,6 +10,7 @@ mod infrastructure;
 mod ingress;
 mod preflight;
 mod release;
+mod row_security;
 mod secrets;
 mod smoke;
 

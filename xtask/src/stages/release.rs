@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use xtask_cloud::{Cluster, Kind, Target, kinds};
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 
-use super::{Database, database::only};
+use super::{Database, database::only, row_security::CoverRowSecurity};
 use crate::{
     authorities,
     context::{Context, NAMESPACE, waiting},
@@ -66,6 +66,8 @@ impl Stage<Context> for Release {
                 "what the message says: the revision before this one where it was rolled back, else the \
                  upgrade as far as it came, from where the next run goes on",
             ),
+            Step::new("cover", "open the new tables to service_role", Effect::Write, CoverRowSecurity)
+                .leaves("a Job with its log; the schedule does the same within ten minutes"),
             Step::new(
                 "test",
                 "ask the gateway from inside of the cluster",

@@ -33,7 +33,8 @@ impl Stage<Context> for Smoke {
     }
 
     fn effect(&self) -> Effect {
-        Effect::Read
+        // A bucket is made and deleted.
+        Effect::Write
     }
 
     fn undo(&self) -> Undo {
@@ -51,11 +52,9 @@ impl Stage<Context> for Smoke {
             Effect::Read,
             Answers,
         )];
-        steps.extend(
-            PROBES
-                .iter()
-                .map(|probe| Step::new(probe.id, probe.title, Effect::Read, Probing { probe })),
-        );
+        steps.extend(PROBES.iter().map(|probe| {
+            Step::new(probe.id, probe.title, probe.question.effect(probe.path), Probing { probe })
+        }));
         Ok(steps)
     }
 
@@ -93,6 +92,7 @@ enum Question {
     Get,
     /// With this JSON body.
     Post(&'static str),
+    Delete,
     WebSocket,
 }
 
@@ -101,10 +101,23 @@ impl Question {
         match self {
             Self::Get => "GET",
             Self::Post(_) => "POST",
+            Self::Delete => "DELETE",
             Self::WebSocket => "websocket",
         }
     }
+
+    /// The placeholder of GraphQL changes nothing, a bucket is one.
+    fn effect(self, path: &str) -> Effect {
+        match self {
+            Self::Post(_) | Self::Delete if path.starts_with(BUCKETS) => Effect::Write,
+            _ => Effect::Read,
+        }
+    }
 }
+
+const BUCKETS: &str = "/storage/v1/bucket";
+/// The bucket that shows whether the service key may write.
+const BUCKET: &str = "/storage/v1/bucket/xtask-smoke-test";
 
 /// One question and its only right answers.
 struct Probe {
@@ -130,6 +143,17 @@ const fn get(
     Probe { id, title, question: Question::Get, path, key, status, contains: "", feature: None }
 }
 
+/// A question that only the service_role key may ask.
+const fn ask(
+    question: Question,
+    id: &'static str,
+    title: &'static str,
+    path: &'static str,
+    status: &'static [u16],
+) -> Probe {
+    Probe { question, ..get(id, title, path, Key::ServiceRole, status) }
+}
+
 impl Probe {
     const fn containing(mut self, text: &'static str) -> Self {
         self.contains = text;
@@ -137,7 +161,7 @@ impl Probe {
     }
 }
 
-static PROBES: [Probe; 18] = [
+static PROBES: [Probe; 21] = [
     get("gateway-health", "the gateway is healthy", "/healthz", Key::None, &[200]),
     get(
         "rest-service",
@@ -174,6 +198,22 @@ static PROBES: [Probe; 18] = [
         Key::ServiceRole,
         &[200],
     ),
+    // What an interrupted run left; there is none as a rule.
+    ask(
+        Question::Delete,
+        "storage-clear",
+        "storage has no bucket of an earlier smoke test",
+        BUCKET,
+        &[200, 400, 404],
+    ),
+    ask(
+        Question::Post(r#"{"id":"xtask-smoke-test","name":"xtask-smoke-test"}"#),
+        "storage-create",
+        "storage makes a bucket for service_role",
+        BUCKETS,
+        &[200],
+    ),
+    ask(Question::Delete, "storage-delete", "storage deletes it again", BUCKET, &[200]),
     get(
         "storage-wrong",
         "storage refuses a wrong key",
@@ -269,14 +309,14 @@ impl Action<Context> for Probing {
         }
         let address = run.output::<Address>()?;
         let url = format!("{}{}", address.url, probe.path);
-        let answer = ask(context, probe, &url)?;
+        let answer = answer_to(context, probe, &url)?;
         judge(probe, &answer)?;
         Ok(Outcome::Unchanged(answer.status.to_string()))
     }
 }
 
 /// Asks one question.
-fn ask(context: &Context, probe: &Probe, url: &str) -> anyhow::Result<Response> {
+fn answer_to(context: &Context, probe: &Probe, url: &str) -> anyhow::Result<Response> {
     let http = context.http()?;
     let keys = authentication(context, probe.key)?;
     let mut headers: Vec<(&str, &str)> =
@@ -287,6 +327,7 @@ fn ask(context: &Context, probe: &Probe, url: &str) -> anyhow::Result<Response> 
             headers.push(("content-type", "application/json"));
             http.send(Method::Post, url, &headers, Some(body))
         }
+        Question::Delete => http.send(Method::Delete, url, &headers, None),
         Question::WebSocket => http.websocket_handshake(url, &headers),
     }
 }

@@ -17,7 +17,7 @@ use xtask_tools::{Command, NoDownload, Processes, Secret, Toolbox};
 use super::{Address, Databases, Request};
 use crate::{daemon::Authority, folder::Folder, records::Records};
 
-const MASTER: &str = "supabase_master";
+pub(super) const MASTER: &str = "supabase_master";
 /// The roles that `run.sh` gives passwords to.
 const ROLES: [&str; 5] = [
     "authenticator",
@@ -27,7 +27,7 @@ const ROLES: [&str; 5] = [
     "supabase_backup",
 ];
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -35,20 +35,31 @@ fn scripts() -> PathBuf {
     root().join("helm/database/files")
 }
 
+/// Whether the server lets its master user make event triggers. RDS does, and others do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum New {
+    /// Objects are covered at once.
+    AtOnce,
+    /// Objects are covered when the schedule comes round.
+    OnSchedule,
+}
+
+pub(super) const BOTH: [New; 2] = [New::AtOnce, New::OnSchedule];
+
 fn password(role: &str) -> Secret {
     Secret::new(format!("{role}-0123456789abcdef"))
 }
 
 /// Servers that end with the test.
-struct Servers {
+pub(super) struct Servers {
     databases: Databases,
     programs: PathBuf,
     authority: PathBuf,
-    folder: TempDir,
+    pub(super) folder: TempDir,
 }
 
 impl Servers {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         // PostgreSQL's own user has to pass through.
         let passable = fs::Permissions::from_mode(0o711);
         let folder = tempfile::Builder::new().permissions(passable).tempdir().unwrap();
@@ -67,7 +78,7 @@ impl Servers {
         Self { databases, programs, authority: file, folder }
     }
 
-    fn create(&self, identifier: &str) -> Instance<'_> {
+    pub(super) fn create(&self, identifier: &str, new: New) -> Instance<'_> {
         let request = Request {
             identifier: identifier.to_owned(),
             master_username: MASTER.to_owned(),
@@ -77,7 +88,11 @@ impl Servers {
             logical_replication: true,
         };
         let address = self.databases.create(&request).unwrap();
-        Instance { servers: self, address }
+        let instance = Instance { servers: self, identifier: request.identifier, address };
+        if new == New::OnSchedule {
+            instance.administer("alter event trigger rds_event_triggers disable;");
+        }
+        instance
     }
 }
 
@@ -88,13 +103,36 @@ impl Drop for Servers {
 }
 
 /// One server, as RDS hands it over.
-struct Instance<'a> {
+pub(super) struct Instance<'a> {
     servers: &'a Servers,
+    identifier: String,
     address: Address,
 }
 
 impl Instance<'_> {
-    fn session(&self, program: &str, role: &str) -> Command {
+    /// Runs SQL in the database as AWS's own administrator.
+    pub(super) fn administer(&self, sql: &str) {
+        let instances = self.servers.databases.instances();
+        let server = &instances[&self.identifier].server;
+        let script = format!("\\connect supabase\n{sql}");
+        let environment = &self.servers.databases.0.environment;
+        server.run_script(environment, "administer a database", &script, &[], None).unwrap();
+    }
+
+    /// The whole database as SQL, as the administrator sees it, without what one run of the bootstrap differs in from
+    /// the next.
+    pub(super) fn text(&self) -> String {
+        let password = &self.servers.databases.0.environment.administrator_password;
+        let command = self.session("pg_dump", super::settings::ADMINISTRATOR);
+        let command = command.secret_env("PGPASSWORD", password);
+        let text = command.arg("--exclude-table-data=supabase_bootstrap.ledger").output().unwrap();
+        // A key that differs from dump to dump.
+        let same =
+            |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
+        text.lines().filter(same).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(super) fn session(&self, program: &str, role: &str) -> Command {
         let path = std::env::var("PATH").unwrap();
         Processes::default()
             .command(program)
@@ -123,19 +161,26 @@ impl Instance<'_> {
             command = command.secret_env(&name, &password(role));
         }
         let mut said = String::new();
-        let ended = command.run(&mut |line| said.push_str(line.text));
+        let ended = command.run(&mut |line| {
+            said.push_str(line.text);
+            said.push('\n');
+        });
         ended.map_err(|_| said)?;
         Ok(serde_json::from_slice(&fs::read(&report).unwrap()).unwrap())
     }
 
-    fn must_bootstrap(&self) -> Value {
+    pub(super) fn must_bootstrap(&self) -> Value {
         self.bootstrap(&scripts(), &self.servers.authority).unwrap()
     }
 
     /// Every check of `helm/database/tests`, in their order.
     fn assert_checks(&self) {
-        let checks = checks();
+        let checks = checks(&root().join("helm/database/tests"));
         assert!(checks.len() > 30, "only {} checks were found", checks.len());
+        self.assert_each(&checks);
+    }
+
+    pub(super) fn assert_each(&self, checks: &[Check]) {
         let wrong: Vec<_> = checks.iter().filter_map(|check| self.refuted(check)).collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
@@ -169,7 +214,7 @@ impl Instance<'_> {
 
 /// One header of `helm/database/tests` and the statements below it.
 #[derive(Debug)]
-struct Check {
+pub(super) struct Check {
     /// `05-rest.sql:12`.
     place: String,
     sentence: String,
@@ -179,8 +224,8 @@ struct Check {
     sql: String,
 }
 
-fn checks() -> Vec<Check> {
-    let folder = root().join("helm/database/tests");
+/// The checks of all files in a folder.
+pub(super) fn checks(folder: &Path) -> Vec<Check> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -222,19 +267,30 @@ fn parse_header(place: String, header: &str) -> Check {
 #[test]
 fn each_service_does_what_it_needs_and_no_more() {
     let servers = Servers::new();
-    let instance = servers.create("fresh");
-    let first = instance.must_bootstrap();
-    assert_eq!(first["ledger"].as_array().unwrap().len(), 11, "{first}");
-    instance.assert_checks();
-    assert_eq!(instance.must_bootstrap(), first, "a second run reports something else");
-    instance.assert_checks();
+    for (name, new, expected) in
+        [("at-once", New::AtOnce, "event trigger"), ("on-schedule", New::OnSchedule, "schedule")]
+    {
+        let instance = servers.create(name, new);
+        let first = instance.must_bootstrap();
+        assert_eq!(first["ledger"].as_array().unwrap().len(), 13, "{first}");
+        assert_eq!(first["row_security"], expected, "{first}");
+        assert_eq!(first["event_triggers"], new == New::AtOnce, "{first}");
+        instance.assert_checks();
+        assert_eq!(instance.must_bootstrap(), first, "a second run reports something else");
+        instance.assert_checks();
+    }
 }
 
 #[test]
 fn a_half_finished_bootstrap_is_finished_by_the_next() {
     let servers = Servers::new();
-    for broken in ["003-memberships.sql", "007-passwords.sql", "011-realtime.sql"] {
-        let instance = servers.create(&format!("half-{}", &broken[..3]));
+    for (broken, new) in [
+        ("003-memberships.sql", New::AtOnce),
+        ("007-passwords.sql", New::OnSchedule),
+        ("011-realtime.sql", New::OnSchedule),
+        ("012-event-triggers.sql", New::AtOnce),
+    ] {
+        let instance = servers.create(&format!("half-{}", &broken[..3]), new);
         let copy = servers.folder.path().join(broken);
         fs::create_dir(&copy).unwrap();
         for entry in fs::read_dir(scripts()).unwrap() {
@@ -253,10 +309,37 @@ fn a_half_finished_bootstrap_is_finished_by_the_next() {
     }
 }
 
+/// What a person may have made before the first run, with the rights that PostgreSQL 16 and later keep in memberships.
+#[test]
+fn roles_made_by_hand_get_the_rights_they_are_meant_to_have() {
+    let servers = Servers::new();
+    let instance = servers.create("by-hand", New::AtOnce);
+    instance.administer(&format!("grant pg_read_all_data to {MASTER} with admin option;"));
+    let made = "create role anon; create role authenticated; create role service_role; create role authenticator login; \
+                create role supabase_storage_admin login; create role supabase_backup login noinherit; \
+                grant anon, authenticated, service_role to authenticator, supabase_storage_admin with inherit true; \
+                grant pg_read_all_data to supabase_backup with inherit false;";
+    instance.session("psql", MASTER).args(["-X", "-q", "-c", made]).run_quietly().unwrap();
+    let report = instance.must_bootstrap();
+    assert_eq!(report["read_all_data"], true, "{report}");
+    instance.assert_checks();
+}
+
+#[test]
+fn rights_that_the_master_user_cannot_take_away_are_named() {
+    let servers = Servers::new();
+    let instance = servers.create("out-of-reach", New::AtOnce);
+    instance.must_bootstrap();
+    instance.administer("grant service_role to authenticator with inherit true;");
+    let said = instance.bootstrap(&scripts(), &servers.authority).unwrap_err();
+    let expected = "authenticator has the rights of service_role without SET ROLE, because rdsadmin granted them";
+    assert!(said.contains(expected), "{said}");
+}
+
 #[test]
 fn a_server_that_nobody_vouches_for_gets_no_password() {
     let servers = Servers::new();
-    let instance = servers.create("impostor");
+    let instance = servers.create("impostor", New::AtOnce);
     let other = servers.folder.path().join("other.pem");
     fs::write(&other, Authority::new().unwrap().certificate_pem()).unwrap();
     let said = instance.bootstrap(&scripts(), &other).unwrap_err();

@@ -1,12 +1,14 @@
 //! PostgreSQL as the RDS instances: one real server an instance.
 //!
-//! The master user is no superuser, TLS is forced unless the parameter group says otherwise, and the
-//! password is the one that the RDS API was given. Its version is that of this machine's PostgreSQL,
-//! which the API does not know; `status` tells it.
+//! The master user is no superuser and may make event triggers all the same (`sql/rds.sql`); TLS is forced
+//! unless the parameter group says otherwise, and the password is the one that the RDS API was given.
+//! Its version is that of this machine's PostgreSQL, which the API does not know; `status` tells it.
 //!
 //! Invariant: a password reaches a program by its environment or a private file, never as an argument,
 //! and no server logs a statement.
 
+#[cfg(test)]
+mod backup;
 #[cfg(test)]
 mod bootstrap;
 mod owner;

@@ -28,8 +28,11 @@ pub(super) fn make(environment: &Environment) -> anyhow::Result<Files> {
     std::fs::remove_file(&password_file).context("failed to remove the password file")?;
     let kind = Kind { force_tls: true, logical_replication: true, primary: None };
     let server = Server::start(environment, files, kind, "template")?;
-    let script = include_str!("sql/roles.sql");
-    let made = server.run_script(environment, "make the roles of RDS", script, &[], None);
+    let roles = include_str!("sql/roles.sql");
+    let rights = include_str!("sql/rds.sql");
+    // `template1` is what new databases are copied from.
+    let script = format!("{roles}\n{rights}\n\\connect template1\n{rights}");
+    let made = server.run_script(environment, "make the roles of RDS", &script, &[], None);
     let files = server.stop(environment)?;
     made.map(|()| files)
 }

@@ -16,6 +16,16 @@ use crate::postgres::Login;
 
 const SHORTEST_JWT_SECRET: usize = 32;
 
+/// Of the tables that Storage's own migrations make when it starts, the one that is asked for, as its role makes it.
+const STORAGE_MIGRATIONS: &str = "
+BEGIN;
+SELECT pg_advisory_xact_lock(hashtextextended('storage migrations', 0));
+CREATE TABLE IF NOT EXISTS storage.buckets (
+  id text PRIMARY KEY, name text NOT NULL UNIQUE, public boolean DEFAULT false, created_at timestamptz DEFAULT now());
+ALTER TABLE storage.buckets ENABLE ROW LEVEL SECURITY;
+COMMIT;
+";
+
 /// A container of a simulated program that is about to start.
 pub(crate) struct Candidate<'a> {
     pub(crate) cluster: &'a Cluster,
@@ -55,7 +65,13 @@ impl Candidate<'_> {
             Some(Component::Kong) => {
                 started.kong = Some(std::sync::Arc::new(kong::load(self.env, self.mounts)?))
             }
-            Some(Component::Storage) => self.require_bucket().await?,
+            Some(Component::Storage) => {
+                self.require_bucket().await?;
+                if let Some(login) = &started.login {
+                    let migrations = STORAGE_MIGRATIONS.to_owned();
+                    login.query(&self.cluster.config.postgres_bin, migrations).await?;
+                }
+            }
             _ => {}
         }
         Ok(started)

@@ -1,8 +1,8 @@
-//! Storage: tokens are verified, buckets are PostgreSQL's, objects go through to S3.
+//! Storage: tokens are verified, buckets are PostgreSQL's with its row security, objects go through to S3.
 
 use serde_json::{Value, json};
 
-use super::sql::identifier;
+use super::sql::{identifier, literal};
 use super::{not_simulated, session};
 use crate::aws::Aws;
 use crate::gateway::journey::Call;
@@ -28,7 +28,18 @@ pub(super) async fn answer(site: &Site, container: &ContainerRuntime, call: &Cal
     };
     let role = session::role(&claims).unwrap_or("anon");
     match (method, path.trim_end_matches('/')) {
-        ("GET", "/bucket") => buckets(site, container, role).await,
+        ("GET", "/bucket") => {
+            let select = "SELECT coalesce(json_agg(b), '[]') FROM storage.buckets b;";
+            match as_role(site, container, role, select).await {
+                Ok(text) => Reply::new(200, "application/json; charset=utf-8", text.into_bytes()),
+                Err(reply) => reply,
+            }
+        }
+        ("POST", "/bucket") => create_bucket(site, container, role, call).await,
+        ("DELETE", path) if path.starts_with("/bucket/") => {
+            let id = path.trim_start_matches("/bucket/");
+            delete_bucket(site, container, role, id).await
+        }
         ("GET" | "POST" | "PUT" | "DELETE", path) if path.starts_with("/object/") => {
             object(site, container, role, path.trim_start_matches("/object/"), call).await
         }
@@ -37,34 +48,65 @@ pub(super) async fn answer(site: &Site, container: &ContainerRuntime, call: &Cal
 }
 
 fn refuse(code: &str, message: &str, status: u16) -> Reply {
-    Reply::json(status, &json!({ "statusCode": code, "error": "Unauthorized", "message": message }))
+    fail(code, "Unauthorized", message, status)
 }
 
-/// The buckets that the role may see. Storage's own migrations do not run here, so that the table may
-/// be missing: then it proves the right to use its schema and there are none.
-async fn buckets(site: &Site, container: &ContainerRuntime, role: &str) -> Reply {
-    let Some(login) = &container.started.login else { return refuse("500", "no database", 500) };
-    let bin = &site.cluster.config.postgres_bin;
-    let enter = format!("BEGIN;\nSET LOCAL ROLE {};\n", identifier(role));
-    let usable = format!(
-        "{enter}SELECT has_schema_privilege('storage', 'USAGE') AND to_regclass('storage.buckets') IS NOT NULL, \
-         has_schema_privilege('storage', 'USAGE');\nCOMMIT;\n"
-    );
-    let answer = match login.query(bin, usable).await {
-        Ok(flags) if flags == "t|t" => {
-            let select = "SELECT coalesce(json_agg(b), '[]') FROM storage.buckets b;\nCOMMIT;\n";
-            login.query(bin, format!("{enter}{select}")).await
-        }
-        Ok(flags) if flags == "f|t" => Ok("[]".to_owned()),
-        Ok(_) => Err(format!("permission denied for schema storage (role {role})")),
-        Err(why) => Err(why),
+/// Runs a statement on Storage's connection as the role of the caller; the error is Storage's answer.
+async fn as_role(
+    site: &Site,
+    container: &ContainerRuntime,
+    role: &str,
+    statement: &str,
+) -> Result<String, Reply> {
+    let Some(login) = &container.started.login else {
+        return Err(refuse("500", "no database", 500));
     };
-    match answer {
-        Ok(text) => Reply::new(200, "application/json; charset=utf-8", text.into_bytes()),
-        Err(why) => Reply::json(
-            500,
-            &json!({ "statusCode": "500", "error": "DatabaseError", "message": why }),
-        ),
+    let script = format!("BEGIN;\nSET LOCAL ROLE {};\n{statement}\nCOMMIT;\n", identifier(role));
+    login.query(&site.cluster.config.postgres_bin, script).await.map_err(|why| {
+        if why.contains("row-level security") || why.contains("permission denied") {
+            refuse("403", "new row violates row-level security policy", 400)
+        } else if why.contains("duplicate key") {
+            fail("409", "Duplicate", "The resource already exists", 400)
+        } else {
+            fail("500", "DatabaseError", &why, 500)
+        }
+    })
+}
+
+fn fail(code: &str, error: &str, message: &str, status: u16) -> Reply {
+    Reply::json(status, &json!({ "statusCode": code, "error": error, "message": message }))
+}
+
+async fn create_bucket(
+    site: &Site,
+    container: &ContainerRuntime,
+    role: &str,
+    call: &Call,
+) -> Reply {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let Some(name) = body["name"].as_str() else {
+        return fail("400", "Error", "body must have required property 'name'", 400);
+    };
+    let id = body["id"].as_str().unwrap_or(name);
+    let insert = format!(
+        "INSERT INTO storage.buckets (id, name) VALUES ({}, {});",
+        literal(id),
+        literal(name)
+    );
+    match as_role(site, container, role, &insert).await {
+        Ok(_) => Reply::json(200, &json!({ "name": name })),
+        Err(reply) => reply,
+    }
+}
+
+async fn delete_bucket(site: &Site, container: &ContainerRuntime, role: &str, id: &str) -> Reply {
+    let delete = format!("DELETE FROM storage.buckets WHERE id = {} RETURNING id;", literal(id));
+    match as_role(site, container, role, &delete).await {
+        Ok(deleted) if deleted.is_empty() => {
+            fail("404", "Bucket not found", "Bucket not found", 400)
+        }
+        Ok(_) => Reply::json(200, &json!({ "message": "Successfully deleted" })),
+        Err(reply) => reply,
     }
 }
 
