@@ -62,6 +62,12 @@ create table if not exists realtime.check_messages (id integer);
 set local role supabase_realtime_admin;
 create table if not exists realtime.check_subscription (id integer);
 
+-- check: a policy of a table of Realtime's can be copied to a new one | role=supabase_admin | expect=ok
+create table realtime.check_copied (id integer);
+alter table realtime.check_copied enable row level security;
+create policy service_role_sees_all on realtime.check_copied to service_role using (true);
+drop table realtime.check_copied;
+
 -- check: users add tables to Realtime's publication | role=supabase_admin | expect=ok
 alter publication supabase_realtime add table public.check_notes;
 alter publication supabase_realtime drop table public.check_notes;
