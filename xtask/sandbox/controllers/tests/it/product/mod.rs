@@ -159,7 +159,11 @@ async fn deploy(cluster: &Cluster, postgres: &Postgres) {
     let database = database(postgres);
     let mut with_master = database.clone();
     with_master["masterUsername"] = json!("supabase_master");
-    let values = json!({"environment": "dev", "database": with_master});
+    // A schedule that does not come round during the test.
+    let row_security = json!({"schedule": "0 0 29 2 *"});
+    let values = json!({
+        "environment": "dev", "database": with_master, "rowSecurity": row_security,
+    });
     broken::a_wrong_authority_is_named(cluster, &values).await;
     install(cluster, "supabase", "supabase-database", "helm/database", &[], values).await;
     let values = json!({
