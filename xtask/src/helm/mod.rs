@@ -108,6 +108,11 @@ impl From<Installed> for Outcome {
         let revision = installed.revision;
         match installed.made {
             Some(_) => Self::Changed(format!("revision {revision}")),
+            // Which ones was said already.
+            None if installed.repaired.len() > 3 => Self::Changed(format!(
+                "repaired {} objects of revision {revision}",
+                installed.repaired.len()
+            )),
             None if !installed.repaired.is_empty() => Self::Changed(format!(
                 "repaired {} of revision {revision}",
                 installed.repaired.join(", ")

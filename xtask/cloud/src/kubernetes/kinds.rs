@@ -55,6 +55,8 @@ pub const CUSTOM_RESOURCE_DEFINITION: Kind = Kind {
     plural: "customresourcedefinitions",
     namespaced: false,
 };
+pub const NETWORK_POLICY: Kind =
+    namespaced("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies");
 pub const EXTERNAL_SECRET: Kind =
     namespaced("external-secrets.io", "v1", "ExternalSecret", "externalsecrets");
 pub const SECRET_STORE: Kind =

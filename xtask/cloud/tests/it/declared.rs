@@ -1,19 +1,11 @@
 //! What a manifest declares against what lives, as the embedded API server tells it.
 
 use serde_json::{Value, json};
-use xtask_cloud::{Deviation, DeviationKind, Kind, Target, kinds};
+use xtask_cloud::{Deviation, DeviationKind, Target, kinds};
 
 use crate::cluster::{NAMESPACE, TestCluster, patience};
 
 const HELM: &str = "helm";
-
-const NETWORK_POLICY: Kind = Kind {
-    group: "networking.k8s.io",
-    version: "v1",
-    kind: "NetworkPolicy",
-    plural: "networkpolicies",
-    namespaced: true,
-};
 
 fn deployment(replicas: Option<u64>) -> Value {
     let labels = json!({ "app": "meta" });
@@ -84,7 +76,7 @@ fn what_was_deleted_or_changed_by_hand_is_found_and_put_back() {
         &test,
         json!({ "replicas": 0, "template": { "spec": { "containers": [{ "name": "meta", "image": "meta:1" }] } } }),
     );
-    let target = Target::new(NETWORK_POLICY, NAMESPACE, "deny");
+    let target = Target::new(kinds::NETWORK_POLICY, NAMESPACE, "deny");
     assert!(test.cluster.delete(&target).unwrap());
     let fields = ["spec.replicas", "spec.template.spec.containers[meta].image"];
     let expected = [

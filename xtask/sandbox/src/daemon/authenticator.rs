@@ -1,6 +1,11 @@
 //! Who may use a cluster, decided as EKS does: by a presigned STS query and the access entries.
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, anyhow, bail};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -34,11 +39,39 @@ impl fmt::Display for Unasked {
     }
 }
 
+/// How long the user of a token is kept. An API server on EKS keeps its authenticator's answers, too.
+const KEPT: Duration = Duration::from_secs(10);
+
 /// Asks the sandbox's AWS.
 #[derive(Debug, Clone)]
 pub(crate) struct EksTokens {
     http: reqwest::Client,
     aws: Url,
+    known: Arc<Mutex<Known>>,
+}
+
+/// Users by cluster and token, with the time at which each was recognised.
+#[derive(Default)]
+struct Known(HashMap<(String, String), (Instant, User)>);
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the tokens.
+        f.debug_tuple("Known").field(&self.0.len()).finish()
+    }
+}
+
+impl Known {
+    fn user(&self, cluster: &str, token: &str) -> Option<User> {
+        let (since, user) = self.0.get(&(cluster.to_owned(), token.to_owned()))?;
+        (since.elapsed() < KEPT).then(|| user.clone())
+    }
+
+    fn keep(&mut self, cluster: &str, token: &str, user: &User) {
+        self.0.retain(|_, (since, _)| since.elapsed() < KEPT);
+        let key = (cluster.to_owned(), token.to_owned());
+        self.0.insert(key, (Instant::now(), user.clone()));
+    }
 }
 
 #[derive(Deserialize)]
@@ -51,7 +84,12 @@ struct AccessEntry {
 
 impl EksTokens {
     pub(crate) fn new(http: reqwest::Client, aws: &str) -> anyhow::Result<Self> {
-        Ok(Self { http, aws: aws.parse().context("failed to read the address of AWS")? })
+        let aws = aws.parse().context("failed to read the address of AWS")?;
+        Ok(Self { http, aws, known: Arc::default() })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn user(&self, cluster: &str, token: &str) -> anyhow::Result<User> {
@@ -154,14 +192,19 @@ impl EksTokens {
 impl Authenticator for EksTokens {
     fn authenticate<'a>(&'a self, cluster: &'a str, token: &'a str) -> Authentication<'a> {
         Box::pin(async move {
-            self.user(cluster, token).await.map_err(|error| {
+            if let Some(user) = self.known().user(cluster, token) {
+                return Ok(user);
+            }
+            let user = self.user(cluster, token).await.map_err(|error| {
                 let reason = format!("{error:#}");
                 if error.is::<Unasked>() {
                     Unrecognised::Unavailable { reason }
                 } else {
                     Unrecognised::Unauthorized { reason }
                 }
-            })
+            })?;
+            self.known().keep(cluster, token, &user);
+            Ok(user)
         })
     }
 }
@@ -268,6 +311,19 @@ mod tests {
         assert!(matches!(unasked, Unrecognised::Unavailable { .. }), "{unasked:?}");
         let wrong = tokens.authenticate("dev", "something").await.unwrap_err();
         assert!(matches!(wrong, Unrecognised::Unauthorized { .. }), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_user_is_kept_for_one_token_of_one_cluster_and_not_for_long() {
+        let mut known = Known::default();
+        let user = User { name: "deployer".into(), groups: Vec::new() };
+        known.keep("dev", "a", &user);
+        assert_eq!(known.user("dev", "a"), Some(user));
+        assert_eq!(known.user("prod", "a"), None);
+        assert_eq!(known.user("dev", "b"), None);
+        let past = Instant::now().checked_sub(KEPT).unwrap();
+        known.0.values_mut().for_each(|(since, _)| *since = past);
+        assert_eq!(known.user("dev", "a"), None);
     }
 
     #[test]

@@ -10,14 +10,6 @@ use crate::helm::{Install, Installed};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const NETWORK_POLICY: Kind = Kind {
-    group: "networking.k8s.io",
-    version: "v1",
-    kind: "NetworkPolicy",
-    plural: "networkpolicies",
-    namespaced: true,
-};
-
 const POLICY: &str = "
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -107,7 +99,7 @@ fn what_was_changed_by_hand_is_put_back_and_said_and_makes_no_revision() {
     assert!(unchanged.made.is_none() && unchanged.repaired.is_empty(), "{unchanged:?}");
     assert!(world.rehearsal.notes().is_empty(), "{:?}", world.rehearsal.notes());
     world.set_mode_by_hand("hacked");
-    assert!(world.cluster.delete(&Target::new(NETWORK_POLICY, NAMESPACE, "deny")).unwrap());
+    assert!(world.cluster.delete(&Target::new(kinds::NETWORK_POLICY, NAMESPACE, "deny")).unwrap());
     let repaired = world.deploy("mode: good").unwrap();
     assert!(repaired.made.is_none());
     let names = ["NetworkPolicy supabase/deny", "ConfigMap supabase/web"];
@@ -116,7 +108,7 @@ fn what_was_changed_by_hand_is_put_back_and_said_and_makes_no_revision() {
     world.assert_noted("NetworkPolicy supabase/deny was not there");
     world.assert_noted("ConfigMap supabase/web: data.mode");
     world.assert_state(1, "deployed", "good");
-    assert!(world.live(NETWORK_POLICY, "deny").is_some());
+    assert!(world.live(kinds::NETWORK_POLICY, "deny").is_some());
     assert!(world.deploy("mode: good").unwrap().repaired.is_empty());
     // An upgrade takes it back, too, and says so.
     world.set_mode_by_hand("hacked");

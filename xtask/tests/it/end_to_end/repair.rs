@@ -1,25 +1,17 @@
 //! What somebody changed in the cluster by hand.
 
 use serde_json::json;
-use xtask_cloud::{Cluster, Kind, Target, kinds};
+use xtask_cloud::{Cluster, Target, kinds};
 
 use super::sandbox::{Sandbox, tell};
 
 const NAMESPACE: &str = "supabase";
 
-const NETWORK_POLICY: Kind = Kind {
-    group: "networking.k8s.io",
-    version: "v1",
-    kind: "NetworkPolicy",
-    plural: "networkpolicies",
-    namespaced: true,
-};
-
 /// Deleted policies, a component without Pods, another image: all are put back and named.
 pub(super) fn what_was_changed_by_hand_is_put_back(sandbox: &Sandbox) {
     let kubeconfig = sandbox.runs().join("dev/kubeconfig");
     let cluster = Cluster::from_context(Some(&kubeconfig), "supabase-dev").unwrap();
-    let policies = cluster.delete_all(&NETWORK_POLICY, NAMESPACE, "").unwrap();
+    let policies = cluster.delete_all(&kinds::NETWORK_POLICY, NAMESPACE, "").unwrap();
     assert!(!policies.is_empty());
     let by_hand = |name: &str, spec: serde_json::Value| {
         let object = json!({

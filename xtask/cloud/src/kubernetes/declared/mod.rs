@@ -101,9 +101,9 @@ impl Cluster {
         manager: &str,
         wait: &Wait<'_>,
     ) -> Result<()> {
+        let mut discovery = Discovery::new(&self.client, namespace);
         for object in objects {
             ask(async {
-                let mut discovery = Discovery::new(&self.client, namespace);
                 let api = discovery.locate(object).await?.with_context(|| {
                     format!("the cluster does not know the kind of {}", label(object))
                 })?;
@@ -119,6 +119,8 @@ impl Cluster {
                 let name = object.text("/metadata/name").unwrap_or_default();
                 let target = Target::new(kinds::CUSTOM_RESOURCE_DEFINITION, namespace, name);
                 self.wait_established(&target, wait)?;
+                // What was unknown before may be known now.
+                discovery = Discovery::new(&self.client, namespace);
             }
         }
         Ok(())
