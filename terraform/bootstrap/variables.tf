@@ -62,7 +62,7 @@ variable "github" {
   description = <<-TEXT
     Repository whose workflows may plan and deploy, or null for none.
     owner_id, repository_id: numbers that GitHub puts into the subject of repositories made after 15 July 2026 (or opted
-      in): `gh api repos/OWNER/REPOSITORY --jq '.owner.id, .id'`.
+      in), and that nobody gets who takes over a name later: `gh api repos/OWNER/REPOSITORY --jq '.owner.id, .id'`.
     create_provider: false when the account already has the identity provider of GitHub; there can be only one.
   TEXT
   type = object({
@@ -82,7 +82,13 @@ variable "github" {
 
   validation {
     condition     = var.github == null ? true : (var.github.owner_id == null) == (var.github.repository_id == null)
-    error_message = "github.owner_id and github.repository_id belong together: give both or neither."
+    error_message = "github.owner_id and github.repository_id belong together: give both."
+  }
+
+  # The placeholder is refused by xtask, in any account but that of AWS's documentation.
+  validation {
+    condition     = try(var.github.owner, "example") == "example" || try(var.github.owner_id, null) != null
+    error_message = "github.owner_id and github.repository_id are missing, without which GitHub's jobs could not use the roles: `gh api repos/${try(var.github.owner, "")}/${try(var.github.repository, "")} --jq '.owner.id, .id'` prints both."
   }
 }
 

@@ -9,7 +9,8 @@ environments = {
 
 backup_copy_region = "eu-central-1"
 
-# Placeholder: write the repository that deploys.
+# Placeholder: write the repository that deploys, and as owner_id and repository_id the two numbers that
+# `gh api repos/OWNER/REPOSITORY --jq '.owner.id, .id'` prints.
 github = {
   owner      = "example"
   repository = "supabase-on-aws"

@@ -12,6 +12,19 @@ override_resource {
   target = module.state_bucket.aws_s3_bucket.this
 }
 
+# A role then shows which boundary it is below.
+override_resource {
+  target          = aws_iam_policy.boundary["dev"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::123456789012:policy/supabase-dev-boundary" }
+}
+
+override_resource {
+  target          = aws_iam_policy.boundary["prod"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::123456789012:policy/supabase-prod-boundary" }
+}
+
 variables {
   account_id         = "123456789012"
   region             = "eu-west-1"

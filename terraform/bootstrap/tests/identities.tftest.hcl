@@ -281,6 +281,16 @@ run "refused_branches" {
   expect_failures = [var.environments]
 }
 
+run "refused_without_numbers" {
+  command = plan
+
+  variables {
+    github = { owner = "somebody", repository = "supabase-on-aws" }
+  }
+
+  expect_failures = [var.github]
+}
+
 run "refused_copy" {
   command = plan
 
