@@ -153,14 +153,22 @@ locals {
       },
       {
         # A vault is deleted once it is empty. What it holds is named by the service that was saved, so that the tag, which
-        # a recovery point takes over, tells whose it is; AWS Backup deletes a snapshot of RDS in the caller's name.
+        # a recovery point takes over, tells whose it is.
         Sid    = "DeleteOwnRecoveryPoints"
         Effect = "Allow"
-        Action = ["backup:DeleteRecoveryPoint", "rds:DeleteDBSnapshot"]
+        Action = ["backup:DeleteRecoveryPoint"]
         Resource = [
           "arn:${local.partition}:backup:${local.account}:recovery-point:*",
           "arn:${local.partition}:rds:${local.account}:snapshot:awsbackup:*",
         ]
+        Condition = { StringEquals = local.owned[name] }
+      },
+      {
+        # AWS Backup deletes the snapshot behind a recovery point in its caller's name.
+        Sid       = "DeleteOwnSavedSnapshots"
+        Effect    = "Allow"
+        Action    = ["rds:DeleteDBSnapshot"]
+        Resource  = ["arn:${local.partition}:rds:${local.account}:snapshot:awsbackup:*"]
         Condition = { StringEquals = local.owned[name] }
       },
       {

@@ -142,6 +142,13 @@ pub const CHECKS: &[Check] = &[
         run: terraform::test,
     },
     Check {
+        name: "iam-decisions",
+        kind: Slow,
+        claim: "no identity reaches another environment, the plan role reads no secret, and the work goes on",
+        remedy: "change terraform/bootstrap; xtask/checks/src/iam/decisions/table.rs says who has to be able to do what",
+        run: iam::decisions,
+    },
+    Check {
         name: "checkov-terraform",
         kind: Slow,
         claim: "the Terraform code of every environment passes checkov",

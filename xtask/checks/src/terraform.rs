@@ -144,7 +144,7 @@ impl TestRuns {
 
 /// Runs a command in a folder whose provider and modules are there, without its backend. What
 /// Terraform keeps for itself goes to the scratch folder, so nobody's own `.terraform` is touched.
-fn initialised(
+pub(crate) fn initialised(
     context: &CheckContext,
     root: &str,
     fill_in: impl Fn(Command) -> Command,

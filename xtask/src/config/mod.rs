@@ -3,6 +3,7 @@
 //! Architecture invariant: adding an environment touches no code. Whatever is wrong in the files is
 //! reported as one sentence with file, line, key and remedy before anything is started.
 
+mod neighbours;
 mod overlay;
 mod placeholders;
 mod tfvars;
@@ -56,6 +57,7 @@ impl Environment {
         }
         let shown = format!("terraform/environments/{name}.tfvars");
         let vars = tfvars::Tfvars::read(&var_file, &shown)?;
+        neighbours::refuse(&folder, &known(&folder), name, &vars.string("account_id")?)?;
         let overlay = Overlay::read(&overlay_file, &format!("helm/overlays/{name}.yaml"))?;
         let declared = vars.string("environment")?;
         if declared != name {

@@ -92,6 +92,17 @@ fn a_missing_or_repeated_key_is_named() {
 }
 
 #[test]
+fn a_neighbour_with_a_name_that_begins_alike_is_refused() {
+    let folder = repository(VARS, "{}");
+    let other = folder.path().join("terraform/environments/dev-eu.tfvars");
+    fs::write(&other, VARS.replace("\"dev\"", "\"dev-eu\"")).unwrap();
+    let text = message(folder.path(), "dev");
+    assert!(text.contains("`dev-eu` begins with the name of `dev`"), "{text}");
+    fs::write(&other, VARS.replace("111122223333", "444455556666")).unwrap();
+    assert!(Environment::load(folder.path(), "dev").is_ok());
+}
+
+#[test]
 fn a_malformed_overlay_names_file_and_line() {
     let folder = repository(VARS, "auth:\n  smtp: [\n");
     let text = message(folder.path(), "dev");

@@ -2,6 +2,7 @@
 //! cannot have, misspelt conditions.
 
 mod code;
+mod decisions;
 mod plan;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use anyhow::ensure;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(crate) use self::decisions::decisions;
 use crate::{
     CheckContext, CheckOutcome,
     plans::Plans,
@@ -167,7 +169,8 @@ fn describe(issue: &Issue, policies: &[Policy]) -> Option<String> {
     let policy = index.and_then(|index| policies.get(index));
     let is_fine = match issue.issue.as_str() {
         "RESOURCE_STAR" if only_reads(&issue.detail) => true,
-        "RESOURCE_STAR" if policy.is_some_and(Policy::is_a_ceiling) => true,
+        // Nor does it matter which actions of a whole service take none of its resources.
+        "RESOURCE_STAR" | "RESOURCE_MISMATCH" if policy.is_some_and(Policy::is_a_ceiling) => true,
         // Whoever deploys the buckets writes their policies.
         "RESOURCE_POLICY_PRIVILEGE_ESCALATION" if policy.is_some_and(Policy::deploys) => true,
         // `StringEquals` on an ARN compares the whole of it, which is what is meant.
@@ -286,6 +289,14 @@ mod tests {
         let boundary = at("aws_iam_policy.boundary[\"prod\"]");
         let deployer = at("aws_iam_policy.role[\"prod-deploy-data\"]");
         let planner = at("aws_iam_policy.role[\"prod-plan-read\"]");
+        let mismatch = Issue {
+            issue: "RESOURCE_MISMATCH".to_owned(),
+            title: String::new(),
+            detail: json!([{ "action": "eks:ListClusters", "required_format": "*" }]),
+            location: Location { filepath: "x/0.json".into() },
+        };
+        assert_eq!(describe(&mismatch, std::slice::from_ref(&boundary)), None);
+        assert!(describe(&mismatch, std::slice::from_ref(&planner)).is_some());
         assert!(boundary.is_a_ceiling() && !deployer.is_a_ceiling());
         assert!(deployer.deploys() && !planner.deploys() && !boundary.deploys());
     }
