@@ -172,7 +172,7 @@ impl Cluster {
     /// The kinds and names of the workloads that an autoscaler of the namespace scales.
     async fn autoscaled(&self, namespace: &str) -> Result<Vec<(String, String)>> {
         let found = self.find_all(&kinds::HORIZONTAL_POD_AUTOSCALER, Some(namespace), "").await?;
-        Ok(found.iter().filter_map(|autoscaler| target_of(autoscaler)).collect())
+        Ok(found.iter().filter_map(target_of).collect())
     }
 }
 
