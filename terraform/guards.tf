@@ -36,6 +36,11 @@ resource "terraform_data" "guard" {
     }
 
     precondition {
+      condition     = var.database.upgrade_to == null ? true : var.database.upgrade_to == var.postgres_version
+      error_message = "database.upgrade_to is \"${coalesce(var.database.upgrade_to, "null")}\" and postgres_version \"${var.postgres_version}\": an upgrade sets both to the new major version, and takes upgrade_to out once it is done."
+    }
+
+    precondition {
       condition     = !var.alerts.alarms || length(var.alerts.emails) > 0
       error_message = "alerts.alarms is true but alerts.emails is empty: alarms that nobody receives are refused; add an address or set alerts.alarms = false."
     }

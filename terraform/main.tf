@@ -70,6 +70,7 @@ module "database" {
   multi_az                 = var.database.multi_az
   replica                  = var.database.replica
   backup_retention_days    = var.database.backup_retention_days
+  major_upgrade            = var.database.upgrade_to == var.postgres_version
   deletion_protection      = local.deletion_protection
   final_snapshot           = var.final_snapshot
   kms_key_arn              = module.encryption.key_arns.database
@@ -124,6 +125,7 @@ module "observability" {
   alarms                   = var.alerts.alarms
   container_insights       = var.container_insights
   load_balancer            = var.alerts.load_balancer
+  kubernetes_version       = var.kubernetes_version
   cluster_name             = module.cluster.name
   node_groups              = module.cluster.node_groups
   oidc                     = module.cluster.oidc
@@ -160,6 +162,7 @@ module "dns" {
   permissions_boundary_arn = local.permissions_boundary_arn
   domain                   = var.domain
   hostname                 = local.hostname
+  kubernetes_version       = var.kubernetes_version
   cluster_name             = module.cluster.name
   node_groups              = module.cluster.node_groups
   oidc                     = module.cluster.oidc

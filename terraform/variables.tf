@@ -231,6 +231,8 @@ variable "database" {
       GiB on, AWS gives four times the disk operations.
     multi_az: a standby in another zone; off halves the price of instance and storage.
     backup_retention_days: point-in-time recovery; free up to the size of the database.
+    upgrade_to: the major version that an existing database may be upgraded to, at once and for some minutes out of
+      service; set it together with postgres_version, and take it out once the upgrade is done.
     replica: a second instance to read from, or null. Its class is the primary's, at half the price of Multi-AZ, unless a
       larger one is named: PostgreSQL refuses a standby that takes fewer connections than its primary, and RDS derives
       their number from memory.
@@ -241,6 +243,7 @@ variable "database" {
     max_storage_gib       = optional(number, 100)
     multi_az              = optional(bool, true)
     backup_retention_days = optional(number, 7)
+    upgrade_to            = optional(string)
     replica = optional(object({
       instance_class = optional(string)
       multi_az       = optional(bool, false)

@@ -141,7 +141,7 @@ locals {
       {
         Sid      = "Read"
         Effect   = "Allow"
-        Action   = ["tag:GetResources"]
+        Action   = ["eks:DescribeAddonVersions", "tag:GetResources"]
         Resource = ["*"]
       },
       {

@@ -39,7 +39,7 @@ locals {
         Sid    = "ReadLists"
         Effect = "Allow"
         Action = concat(local.network_reads, [
-          "backup:ListBackupVaults", "kms:ListAliases", "logs:DescribeLogGroups", "rds:DescribeDBEngineVersions", "route53:ListHostedZones", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters", "tag:GetResources",
+          "backup:ListBackupVaults", "eks:DescribeAddonVersions", "kms:ListAliases", "logs:DescribeLogGroups", "rds:DescribeDBEngineVersions", "route53:ListHostedZones", "sns:GetSubscriptionAttributes", "ssm:DescribeParameters", "tag:GetResources",
         ])
         Resource = ["*"]
       },

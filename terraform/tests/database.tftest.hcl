@@ -26,6 +26,7 @@ variables {
   backup_retention_days    = 7
   deletion_protection      = true
   final_snapshot           = true
+  major_upgrade            = false
 }
 
 run "read_dev" {
@@ -233,6 +234,36 @@ run "parameters" {
   assert {
     condition     = aws_db_parameter_group.this.family == "postgres17"
     error_message = "The parameter family follows the major version."
+  }
+}
+
+run "major_upgrade" {
+  command = plan
+
+  module {
+    source = "./modules/database"
+  }
+
+  variables {
+    major_upgrade = true
+  }
+
+  assert {
+    condition     = aws_db_instance.primary.allow_major_version_upgrade && aws_db_instance.primary.apply_immediately
+    error_message = "An upgrade that was asked for is allowed, and done at once."
+  }
+}
+
+run "no_major_upgrade" {
+  command = plan
+
+  module {
+    source = "./modules/database"
+  }
+
+  assert {
+    condition     = !aws_db_instance.primary.allow_major_version_upgrade && !aws_db_instance.primary.apply_immediately
+    error_message = "Nobody upgrades a database by raising a number alone."
   }
 }
 

@@ -1,6 +1,12 @@
 # The record of the public host name: what external-dns may and may not do.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_eks_addon_version" {
+    defaults = {
+      version = "v1.35.0-eksbuild.1"
+    }
+  }
+}
 
 override_data {
   target = data.aws_route53_zone.this
@@ -39,6 +45,11 @@ run "zone" {
   assert {
     condition     = endswith(var.hostname, ".${jsondecode(aws_eks_addon.external_dns.configuration_values).domainFilters[0]}")
     error_message = "The host name lies within the filter."
+  }
+
+  assert {
+    condition     = aws_eks_addon.external_dns.addon_version == "v1.35.0-eksbuild.1" && data.aws_eks_addon_version.external_dns.kubernetes_version == var.kubernetes_version
+    error_message = "The add-on has the version that fits the Kubernetes minor."
   }
 
   # A filter lets zones below it through, and external-dns gives up when it cannot list one of them.

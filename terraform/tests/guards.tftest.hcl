@@ -1,6 +1,12 @@
 # Plans are refused in the wrong workspace, beyond the end of support, and with alarms that nobody receives.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_eks_addon_version" {
+    defaults = {
+      version = "v1.35.0-eksbuild.1"
+    }
+  }
+}
 
 override_data {
   target = module.network.data.aws_availability_zones.chosen
@@ -174,4 +180,23 @@ run "alarms_heard" {
   variables {
     alerts = { alarms = true, emails = ["ops@example.com"] }
   }
+}
+
+# An upgrade that names another version than the one that is wanted.
+run "upgrade_to_another" {
+  command = plan
+
+  override_module {
+    target = module.invocation
+    outputs = {
+      workspace = "dev"
+      time      = "2026-11-21T00:00:00Z"
+    }
+  }
+
+  variables {
+    database = { instance_class = "db.t4g.medium", upgrade_to = "18" }
+  }
+
+  expect_failures = [terraform_data.guard]
 }

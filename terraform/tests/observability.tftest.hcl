@@ -1,6 +1,12 @@
 # Alarms on traffic, and the one that needs to know the load balancer.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_eks_addon_version" {
+    defaults = {
+      version = "v1.35.0-eksbuild.1"
+    }
+  }
+}
 
 variables {
   name_prefix              = "supabase-test"
@@ -15,6 +21,7 @@ variables {
   container_insights       = true
   load_balancer            = null
   cluster_name             = "supabase-test"
+  kubernetes_version       = "1.35"
   node_groups              = {}
   oidc = {
     provider_arn = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/TEST"
@@ -35,6 +42,11 @@ run "before_the_first_deployment" {
 
   module {
     source = "./modules/observability"
+  }
+
+  assert {
+    condition     = aws_eks_addon.insights[0].addon_version == "v1.35.0-eksbuild.1" && data.aws_eks_addon_version.insights[0].kubernetes_version == var.kubernetes_version
+    error_message = "The add-on has the version that fits the Kubernetes minor."
   }
 
   assert {

@@ -1,6 +1,12 @@
 # The prod environment as it is checked in.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_eks_addon_version" {
+    defaults = {
+      version = "v1.35.0-eksbuild.1"
+    }
+  }
+}
 
 override_data {
   target = module.network.data.aws_availability_zones.chosen

@@ -2,7 +2,13 @@
 # because a run costs a whole plan.
 # A validation that reads another variable is not evaluated while that one is bad, hence the later runs.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_eks_addon_version" {
+    defaults = {
+      version = "v1.35.0-eksbuild.1"
+    }
+  }
+}
 
 override_data {
   target = module.network.data.aws_availability_zones.chosen

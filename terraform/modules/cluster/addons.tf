@@ -4,26 +4,13 @@ locals {
     issuer       = aws_eks_cluster.this.identity[0].oidc[0].issuer
   }
 
-  # Versions by Kubernetes minor; null lets EKS take its default for that minor.
-  # A pin goes here, and only here, when a default has to be avoided.
-  addon_versions = {
-    "1.35" = {
-      vpc-cni            = null
-      kube-proxy         = null
-      coredns            = null
-      aws-ebs-csi-driver = null
-      metrics-server     = null
-    }
-    "1.36" = {
-      vpc-cni            = null
-      kube-proxy         = null
-      coredns            = null
-      aws-ebs-csi-driver = null
-      metrics-server     = null
-    }
-  }
+  # By Kubernetes minor and add-on, where the default of EKS has to be avoided.
+  addon_pins = {}
 
-  versions = local.addon_versions[var.kubernetes_version]
+  versions = {
+    for name, default in data.aws_eks_addon_version.default :
+    name => try(local.addon_pins[var.kubernetes_version][name], default.version)
+  }
 
   # What has to run before a node can be Ready, and what needs a node to run on.
   network_addons = {
@@ -44,6 +31,15 @@ locals {
     aws-ebs-csi-driver = { role_arn = module.ebs_csi_role.arn, configuration = { controller = { extraVolumeTags = var.tags } } }
     metrics-server     = { role_arn = null, configuration = null }
   }
+}
+
+# Named in each plan: an add-on without a version gets the default when it is made, and keeps that while the cluster is
+# upgraded from minor to minor.
+data "aws_eks_addon_version" "default" {
+  for_each = toset(concat(keys(local.network_addons), keys(local.node_addons)))
+
+  addon_name         = each.key
+  kubernetes_version = var.kubernetes_version
 }
 
 resource "aws_eks_addon" "network" {

@@ -29,8 +29,8 @@ output "oidc" {
 }
 
 output "addon_versions" {
-  description = "Add-on versions by Kubernetes minor; null stands for the default of EKS."
-  value       = local.addon_versions
+  description = "Versions of the add-ons, those that fit the Kubernetes minor."
+  value       = local.versions
 }
 
 output "node_groups" {

@@ -57,8 +57,11 @@ resource "aws_db_instance" "primary" {
   backup_window              = "02:00-03:00"
   maintenance_window         = "sun:04:00-sun:05:00"
   auto_minor_version_upgrade = true
-  apply_immediately          = false
-  copy_tags_to_snapshot      = true
+  # An upgrade that waited for its window would leave the replica without parameters that fit, and each plan until then
+  # with something to do.
+  allow_major_version_upgrade = var.major_upgrade
+  apply_immediately           = var.major_upgrade
+  copy_tags_to_snapshot       = true
 
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn

@@ -104,6 +104,11 @@ variable "replica" {
   }
 }
 
+variable "major_upgrade" {
+  description = "Whether this run may take an existing database to the major version named, at once and not in its maintenance window."
+  type        = bool
+}
+
 variable "backup_retention_days" {
   description = "Days of point-in-time recovery."
   type        = number

@@ -60,10 +60,16 @@ resource "aws_acm_certificate_validation" "this" {
   validation_record_fqdns = [aws_route53_record.validation.fqdn]
 }
 
+data "aws_eks_addon_version" "external_dns" {
+  addon_name         = "external-dns"
+  kubernetes_version = var.kubernetes_version
+}
+
 # The load balancer is made by a controller in the cluster, so its record is too: Terraform never learns its name.
 resource "aws_eks_addon" "external_dns" {
   cluster_name                = var.cluster_name
-  addon_name                  = "external-dns"
+  addon_name                  = data.aws_eks_addon_version.external_dns.addon_name
+  addon_version               = data.aws_eks_addon_version.external_dns.version
   service_account_role_arn    = module.external_dns_role.arn
   resolve_conflicts_on_create = "NONE"
   resolve_conflicts_on_update = "OVERWRITE"

@@ -28,6 +28,11 @@ variable "cluster_name" {
   type        = string
 }
 
+variable "kubernetes_version" {
+  description = "Minor version of Kubernetes, which the add-on's version has to fit."
+  type        = string
+}
+
 variable "node_groups" {
   description = "Ids of the node groups, which the add-on waits for."
   type        = map(string)

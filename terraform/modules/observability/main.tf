@@ -58,12 +58,20 @@ resource "aws_cloudwatch_log_group" "insights" {
   kms_key_id        = var.kms_key_arn
 }
 
+data "aws_eks_addon_version" "insights" {
+  count = var.container_insights ? 1 : 0
+
+  addon_name         = "amazon-cloudwatch-observability"
+  kubernetes_version = var.kubernetes_version
+}
+
 # CloudWatch agent (metrics of nodes and pods) and Fluent Bit (their logs).
 resource "aws_eks_addon" "insights" {
   count = var.container_insights ? 1 : 0
 
   cluster_name                = var.cluster_name
-  addon_name                  = "amazon-cloudwatch-observability"
+  addon_name                  = data.aws_eks_addon_version.insights[0].addon_name
+  addon_version               = data.aws_eks_addon_version.insights[0].version
   service_account_role_arn    = module.agent_role[0].arn
   configuration_values        = jsonencode({ containerLogs = { enabled = true } })
   resolve_conflicts_on_create = "NONE"

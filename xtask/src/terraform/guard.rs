@@ -1,6 +1,9 @@
 //! Refuses to delete, replace or let go of what holds data, unless a person named the very address.
 
-use super::plan::{Change, Deed, Plan};
+use super::{
+    plan::{Change, Deed, Plan},
+    upgrades,
+};
 use crate::exit::Exit;
 
 /// Resource types that hold data or that data cannot be read without.
@@ -22,6 +25,7 @@ const FAILS_UNSEEN: [&str; 1] = ["aws_eks_addon"];
 /// # Errors
 /// Names every protected resource that the plan would destroy, replace or forget, and why.
 pub(crate) fn check(plan: &Plan, allowed: &[String]) -> anyhow::Result<()> {
+    upgrades::check(plan)?;
     let refused: Vec<String> = endangered(plan, allowed)
         .map(|(deed, change)| {
             let why =

@@ -10,6 +10,7 @@ mod outputs;
 mod plan;
 mod state;
 mod teardown;
+mod upgrades;
 
 use std::{
     collections::BTreeMap,

@@ -169,10 +169,12 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::new(
         20,
-        "add-on versions come from one table by Kubernetes minor",
+        "every add-on has the version that fits the Kubernetes minor, from one place",
         "modules/cluster/addons.tf",
         &[
-            Says("cluster:addons", "table of add-on versions"),
+            Test("cluster:addons"),
+            Test("dns:zone"),
+            Test("observability:before_the_first_deployment"),
             Plan(
                 addons,
                 &[
@@ -333,7 +335,7 @@ fn addons(plan: &PlanView<'_>) -> Verdict {
         let block = plan.block(&format!("module.cluster.aws_eks_addon.{group}"))?;
         must(
             block.refers_to("/addon_version", "local.versions"),
-            format!("{} does not follow the table", block.address),
+            format!("{} does not follow the Kubernetes minor", block.address),
         )
     }))
 }

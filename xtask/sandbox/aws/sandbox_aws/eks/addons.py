@@ -14,8 +14,6 @@ from moto.route53.models import route53_backends
 from ..patching import operation, routes
 from .support import Response, arn, cluster_of, finished_update, found, in_use
 
-#: What DescribeAddonVersions offers: one version, the same for each add-on.
-ADDON_VERSION = "v1.0.0-eksbuild.1"
 SETTINGS = ("addonVersion", "serviceAccountRoleArn", "configurationValues")
 
 
@@ -28,7 +26,7 @@ def create_addon(self) -> ActionResult:
         "addonName": name,
         "clusterName": cluster.name,
         "status": "ACTIVE",
-        "addonVersion": ADDON_VERSION,
+        "addonVersion": _default_version(cluster.version),
         "health": {"issues": []},
         "addonArn": arn(self, "addon", cluster.name, name, str(uuid.uuid4())),
         "createdAt": utcnow(),
@@ -69,10 +67,16 @@ def delete_addon(self) -> ActionResult:
 def describe_addon_versions(self) -> ActionResult:
     """Asked for by `data.aws_eks_addon_version`, which on plain Moto hangs for minutes."""
     kubernetes = self._get_param("kubernetesVersion")
+    version = _default_version(kubernetes)
     fits = {"clusterVersion": kubernetes, "platformVersions": ["*"], "defaultVersion": True}
-    versions = [{"addonVersion": ADDON_VERSION, "compatibilities": [fits]}]
+    versions = [{"addonVersion": version, "compatibilities": [fits]}]
     name = self._get_param("addonName")
     return ActionResult({"addons": [{"addonName": name, "type": "networking", "addonVersions": versions}]})
+
+
+def _default_version(kubernetes: str) -> str:
+    """The only one on offer, the same for each add-on, and another one for each minor of Kubernetes."""
+    return f"v{kubernetes}.0-eksbuild.1"
 
 
 def _addon(request: Response) -> dict[str, Any]:
