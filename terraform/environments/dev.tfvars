@@ -44,7 +44,7 @@ alerts = {
 }
 
 budget = {
-  monthly_usd = 430
+  monthly_usd = 560
 }
 
 deletion_protection = false

@@ -57,7 +57,7 @@ alerts = {
 }
 
 budget = {
-  monthly_usd = 1930
+  monthly_usd = 2550
 }
 
 backup = {

@@ -7,6 +7,7 @@ pub mod bench;
 mod check;
 mod checkov;
 mod chores;
+mod costs;
 mod create_first;
 mod helm;
 mod iam;

@@ -3,7 +3,8 @@
 use crate::{
     Check,
     Kind::{Fast, Slow},
-    checkov, create_first, helm, iam, joins, rust, scanners, terraform, tidy, workflows, yardstick,
+    checkov, costs, create_first, helm, iam, joins, rust, scanners, terraform, tidy, workflows,
+    yardstick,
 };
 
 /// What `cargo xtask test` runs; the end-to-end run is added by the runner itself.
@@ -168,6 +169,13 @@ pub const CHECKS: &[Check] = &[
         claim: "the IAM policies of the plans name real actions on resources that these have",
         remedy: "change the statements named above",
         run: iam::policies_of_plans,
+    },
+    Check {
+        name: "costs",
+        kind: Slow,
+        claim: "the README names the computed costs, and no budget warns in a normal month",
+        remedy: "change the README, the budget, or terraform/prices.json, as named above",
+        run: costs::check,
     },
     Check {
         name: "yardstick",
