@@ -485,3 +485,15 @@ variable "teardown" {
   default     = false
   nullable    = false
 }
+
+variable "kept_keys" {
+  description = "KMS keys, by purpose, that an earlier environment of this name left to its snapshots; taken over instead of made. xtask fills it in."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for purpose in keys(var.kept_keys) : purpose == "database"])
+    error_message = "kept_keys may hold the key `database` only: no other outlives its environment."
+  }
+}

@@ -192,7 +192,13 @@ impl Context {
             folder: self.folder(),
             work: self.folder(),
             environment,
+            kept_keys: None,
         })
+    }
+
+    /// The same, for a plan of the whole environment: what outlived an earlier one is taken over.
+    pub(crate) fn planning_terraform(&self) -> anyhow::Result<Terraform> {
+        self.terraform()?.keeping_key(self.cloud()?, &self.environment.database_key_alias())
     }
 
     pub(crate) fn helm_binary(&self) -> anyhow::Result<PathBuf> {

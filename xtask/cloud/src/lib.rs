@@ -17,7 +17,7 @@ mod text;
 mod wait;
 
 pub use aws::{
-    BucketReport, Cloud, CloudConfig, Encryption, ExecCredential, Identity, Leftover,
+    BucketReport, Cloud, CloudConfig, Encryption, ExecCredential, Identity, Key, Leftover,
     NoCredentials, Parameter, ParameterDescription, Written,
 };
 pub use certificates::Authorities;

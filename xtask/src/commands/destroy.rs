@@ -62,10 +62,12 @@ fn confirmed(session: &Session, environment: &str, given: Option<&str>) -> anyho
 fn nothing_left(session: &Session, context: &Context) -> anyhow::Result<Exit> {
     let cloud = context.cloud()?;
     let (environment, region) = (&context.environment.name, &context.environment.region);
+    let key = cloud.key_behind(&context.environment.database_key_alias())?;
     let mut left = Vec::new();
     let tagged = cloud.tagged_resources("Environment", environment)?;
     for resource in tagged.into_iter().filter(is_ours) {
-        if is_final_snapshot(&resource.arn) {
+        if is_kept_snapshot(&resource.arn) || key.as_ref().is_some_and(|it| it.arn == resource.arn)
+        {
             session.console.line(&format!("kept on purpose: {}", resource.arn));
         } else if !cloud.is_departing(&resource.arn)? {
             left.push(resource.arn);
@@ -91,17 +93,30 @@ fn is_ours(resource: &Leftover) -> bool {
     resource.tags.get("Project").is_some_and(|project| project == PROJECT)
 }
 
-/// The database's last snapshot is the way back after a tear-down; it costs little and is deleted
-/// by hand.
-fn is_final_snapshot(arn: &str) -> bool {
-    arn.contains(":rds:") && arn.contains(":snapshot:") && arn.contains("-final-")
+/// The database's last snapshot is the way back after a tear-down, as are those that a person took of
+/// it: they cost little and are deleted by hand. What RDS and AWS Backup take by themselves goes with
+/// the database and the vault.
+fn is_kept_snapshot(arn: &str) -> bool {
+    let name = arn.split_once(":snapshot:").map(|(_, name)| name);
+    arn.contains(":rds:")
+        && name.is_some_and(|name| !name.starts_with("rds:") && !name.starts_with("awsbackup:"))
 }
 
 #[cfg(test)]
 mod tests {
     use xtask_cloud::Leftover;
 
-    use super::is_ours;
+    use super::{is_kept_snapshot, is_ours};
+
+    #[test]
+    fn snapshots_that_nobody_deletes_by_themselves_are_kept() {
+        let kept = |name: &str| {
+            is_kept_snapshot(&format!("arn:aws:rds:eu-west-1:123456789012:snapshot:{name}"))
+        };
+        assert!(kept("supabase-prod-final-0a1b2c3d") && kept("before-the-migration"));
+        assert!(!kept("rds:supabase-prod-2026-11-27-02-00") && !kept("awsbackup:job-1"));
+        assert!(!is_kept_snapshot("arn:aws:rds:eu-west-1:123456789012:db:supabase-prod"));
+    }
 
     #[test]
     fn what_others_have_in_an_environment_of_this_name_is_not_ours() {

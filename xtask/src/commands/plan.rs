@@ -17,7 +17,7 @@ const COMMENT_LIMIT: usize = 60_000;
 pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Exit> {
     let context = session.context(&arguments.target)?;
     context.needs_state()?;
-    let terraform = context.terraform()?.aside("plan");
+    let terraform = context.planning_terraform()?.aside("plan");
     let watch = Watch::aside("plan", LONGEST, |message| session.progress(message));
     terraform.init(&watch)?;
     terraform.select_workspace(&watch)?;

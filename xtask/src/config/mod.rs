@@ -107,6 +107,11 @@ impl Environment {
         format!("/{}/supabase", self.name)
     }
 
+    /// The alias of the key that encrypts the database and its snapshots.
+    pub(crate) fn database_key_alias(&self) -> String {
+        format!("alias/{}-database", self.name_prefix())
+    }
+
     /// One bucket an account and region holds the state of all environments in it.
     pub(crate) fn state_bucket(&self) -> String {
         format!("supabase-terraform-state-{}-{}", self.account_id, self.region)

@@ -1,5 +1,7 @@
 //! Terraform makes what AWS has to offer: network, cluster, database, storage, identities.
 
+mod kept_key;
+
 use std::time::Duration;
 
 use xtask_cloud::{Encryption, Written};
@@ -79,6 +81,15 @@ impl Stage<Context> for InfrastructureStage {
                 Unprotect,
             )
             .leaves(&format!("an environment whose deletion protection may be off: {again}")),
+            Step::new(
+                "keep-key",
+                "let go of the key that the database's snapshots are read with",
+                Effect::Destructive,
+                kept_key::LetGo,
+            )
+            .leaves(&format!(
+                "the database's key outside the state; the next deployment takes it over: {again}"
+            )),
             Step::new("destroy", "destroy everything Terraform made", Effect::Destructive, Destroy)
                 .leaves(&format!("the resources that are still in the state: {again}")),
             Step::new(
@@ -87,6 +98,13 @@ impl Stage<Context> for InfrastructureStage {
                 Effect::Destructive,
                 ForgetSecrets,
             ),
+            Step::new(
+                "release-key",
+                "delete the database's key, unless a snapshot needs it",
+                Effect::Destructive,
+                kept_key::Release,
+            )
+            .leaves(&format!("the database's key, about 1 USD a month: {again}")),
         ])
     }
 }
@@ -189,7 +207,7 @@ impl Action<Context> for Plan {
 
 /// What is to be done, or nothing.
 fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Option<terraform::Plan>> {
-    let (terraform, watch) = (context.terraform()?, Watch::of(run));
+    let (terraform, watch) = (context.planning_terraform()?, Watch::of(run));
     let password = context.master_password()?;
     let changes = terraform.plan(&watch, &password, terraform::Mode::Normal)?;
     changes.then(|| terraform.show_plan(&watch)).transpose()

@@ -26,15 +26,16 @@ pub(crate) fn markdown(plan: &Plan, environment: &str, limit: usize) -> String {
     text
 }
 
-/// One line: `2 to destroy, 1 to replace, 0 to update, 7 to create`. Forgetting is rare and only told
-/// where it happens.
+/// One line: `2 to destroy, 1 to replace, 0 to update, 7 to create`. Forgetting and taking over are rare
+/// and only told where they happen.
 pub(crate) fn totals(plan: &Plan) -> String {
     let deeds = plan.deeds();
     if deeds.is_empty() {
         return "No changes: AWS is as the code says.".to_owned();
     }
     let count = |wanted: Deed| deeds.iter().filter(|(deed, _)| *deed == wanted).count();
-    let told = |deed: &Deed| *deed != Deed::Forget || count(*deed) > 0;
+    let rare = |deed: &Deed| matches!(deed, Deed::Forget | Deed::Import);
+    let told = |deed: &Deed| !rare(deed) || count(*deed) > 0;
     let parts = Deed::ALL.into_iter().filter(told);
     parts.map(|deed| format!("{} to {}", count(deed), deed.verb())).collect::<Vec<_>>().join(", ")
 }

@@ -6,6 +6,7 @@
 mod digest;
 mod drift;
 pub(crate) mod guard;
+mod kept_key;
 mod outputs;
 mod plan;
 mod state;
@@ -27,6 +28,7 @@ use crate::{
 
 pub(crate) use digest::{markdown, totals};
 pub(crate) use drift::{Drifted, What};
+pub(crate) use kept_key::DATABASE_KEY;
 pub(crate) use outputs::Infrastructure;
 pub(crate) use plan::Plan;
 pub(crate) use state::{State, holds_type};
@@ -64,6 +66,8 @@ pub(crate) struct Terraform {
     pub(crate) work: PathBuf,
     /// Endpoints, provider mirror and caches.
     pub(crate) environment: BTreeMap<String, String>,
+    /// See `kept_key`.
+    pub(crate) kept_keys: Option<String>,
 }
 
 /// Exit code of `plan -detailed-exitcode` when there is something to do.
@@ -141,6 +145,7 @@ impl Terraform {
             .command("compare the code with AWS", watch)
             .args(["plan", "-input=false", "-no-color", "-detailed-exitcode", "-lock-timeout=15m"])
             .args((mode == Mode::RefreshOnly).then_some("-refresh-only"))
+            .args(self.kept_keys.as_ref().filter(|_| mode == Mode::Normal))
             .arg(format!("-out={}", self.plan_file().display()))
             .arg(self.variables())
             .secret_env("TF_VAR_database_password", password)

@@ -34,6 +34,9 @@ pub(crate) struct Change {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Values {
     pub(crate) actions: Vec<String>,
+    /// What exists already and is taken over.
+    #[serde(default)]
+    importing: Option<Value>,
     #[serde(default)]
     pub(crate) before: Value,
     #[serde(default)]
@@ -56,12 +59,14 @@ pub(crate) enum Deed {
     /// Stays in AWS, but Terraform lets go of it: nobody tears it down later.
     Forget,
     Update,
+    /// Exists already, and Terraform takes it over as it is.
+    Import,
     Create,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Destroy, Self::Replace, Self::Forget, Self::Update, Self::Create];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Destroy, Self::Replace, Self::Forget, Self::Update, Self::Import, Self::Create];
 
     pub(crate) const fn verb(self) -> &'static str {
         match self {
@@ -69,6 +74,7 @@ impl Deed {
             Self::Replace => "replace",
             Self::Forget => "forget",
             Self::Update => "update",
+            Self::Import => "import",
             Self::Create => "create",
         }
     }
@@ -133,7 +139,7 @@ impl Change {
             (true, false, _) => Some(Deed::Destroy),
             (false, true, _) => Some(Deed::Create),
             (false, false, true) => Some(Deed::Update),
-            _ => None,
+            _ => self.change.importing.as_ref().map(|_| Deed::Import),
         }
     }
 
@@ -168,5 +174,18 @@ mod tests {
         assert_eq!(deeds(&["create", "forget"]), [Deed::Forget]);
         assert_eq!(deeds(&["delete", "create"]), [Deed::Replace]);
         assert_eq!(deeds(&["no-op"]), []);
+    }
+
+    #[test]
+    fn what_terraform_takes_over_is_a_deed() {
+        let deeds = |action: &str| {
+            let change = json!({"actions": [action], "importing": {"id": "k-1"}});
+            let change =
+                json!({"address": "a.b", "type": "a", "mode": "managed", "change": change});
+            let plan = Plan::parse(&json!({"resource_changes": [change]}).to_string()).unwrap();
+            plan.deeds().into_iter().map(|(deed, _)| deed).collect::<Vec<_>>()
+        };
+        assert_eq!(deeds("no-op"), [Deed::Import]);
+        assert_eq!(deeds("update"), [Deed::Update]);
     }
 }

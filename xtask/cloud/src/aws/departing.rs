@@ -1,8 +1,7 @@
 //! Resources that AWS still lists although they are deleted.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use reqwest::Method;
-use serde_json::{Value, json};
 
 use super::{Cloud, signed::Call};
 use crate::runtime::block_on;
@@ -29,27 +28,6 @@ impl Cloud {
                 _ => Ok(false),
             }
         })
-    }
-
-    async fn key_is_departing(&self, arn: &str) -> Result<bool> {
-        let call = Call {
-            name: "kms:DescribeKey",
-            service: "kms",
-            method: Method::POST,
-            url: format!("{}/", self.endpoint("kms", "KMS")),
-            headers: vec![
-                ("content-type", "application/x-amz-json-1.1".into()),
-                ("x-amz-target", "TrentService.DescribeKey".into()),
-            ],
-            body: json!({ "KeyId": arn }).to_string().into_bytes(),
-        };
-        let answer = self.send(&call).await?;
-        if !answer.status.is_success() {
-            return Err(answer.refusal(call.name));
-        }
-        let described: Value = serde_json::from_str(&answer.body)
-            .context("failed to read the answer of kms:DescribeKey")?;
-        Ok(described["KeyMetadata"]["KeyState"] == "PendingDeletion")
     }
 
     async fn gateway_is_departing(&self, id: &str) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use xtask_cloud::{Cloud, CloudConfig, Encryption};
+use xtask_cloud::{Cloud, CloudConfig, Encryption, Key};
 use xtask_tools::Secret;
 
 use crate::standin::{Reply, Request, StandIn};
@@ -211,4 +211,77 @@ fn a_cluster_is_gone_only_when_eks_says_so() {
     ask(404, "", "<html>no such page</html>").unwrap_err();
     let denied = ask(403, "AccessDeniedException", r#"{"message": "no"}"#).unwrap_err().to_string();
     assert!(denied.starts_with("not allowed to call eks:DescribeCluster"), "{denied}");
+}
+
+#[test]
+fn a_key_is_found_behind_its_alias_on_any_page_and_none_where_there_is_none() {
+    let aws = StandIn::start(|request| {
+        let body = match request.headers["x-amz-target"].as_str() {
+            "TrentService.DescribeKey" => {
+                assert!(request.body.contains("k-2"), "{}", request.body);
+                r#"{"KeyMetadata":{"KeyId":"k-2","Arn":"arn:aws:kms:eu-west-1:1:key/k-2","KeyState":"Enabled"}}"#
+            }
+            _ if request.body.contains("more") => {
+                r#"{"Aliases":[{"AliasName":"alias/b","TargetKeyId":"k-2"}]}"#
+            }
+            _ => r#"{"Aliases":[{"AliasName":"alias/a","TargetKeyId":"k-1"}],"NextMarker":"more"}"#,
+        };
+        Reply::new(200, body)
+    });
+    let found = cloud(&aws.url).key_behind("alias/b").unwrap().unwrap();
+    assert_eq!((&*found.id, found.is_usable(), found.is_departing()), ("k-2", true, false));
+    assert_eq!(cloud(&aws.url).key_behind("alias/c").unwrap(), None);
+}
+
+#[test]
+fn a_key_loses_its_alias_last_and_only_once() {
+    let aws = StandIn::start(|_| Reply::new(200, ""));
+    let key = |state: &str| Key { id: "k".into(), arn: "arn".into(), state: state.into() };
+    cloud(&aws.url).delete_key(&key("Enabled"), "alias/a").unwrap();
+    cloud(&aws.url).delete_key(&key("PendingDeletion"), "alias/a").unwrap();
+    let asked = aws.asked();
+    let targets: Vec<_> = asked.iter().map(|it| it.headers["x-amz-target"].as_str()).collect();
+    assert_eq!(
+        targets,
+        [
+            "TrentService.ScheduleKeyDeletion",
+            "TrentService.DeleteAlias",
+            "TrentService.DeleteAlias"
+        ]
+    );
+    assert!(asked[0].body.contains(r#""PendingWindowInDays":30"#), "{}", asked[0].body);
+}
+
+#[test]
+fn snapshots_of_every_kind_and_page_need_their_key() {
+    let aws = StandIn::start(|request| {
+        let snapshot = |name: &str, key: &str| {
+            format!(
+                "<DBSnapshot><DBSnapshotIdentifier>{name}</DBSnapshotIdentifier><DBInstanceIdentifier>db</DBInstanceIdentifier><KmsKeyId>{key}</KmsKeyId><DBSnapshotArn>arn:{name}</DBSnapshotArn><TagList><Tag><Key>a</Key></Tag></TagList></DBSnapshot>"
+            )
+        };
+        let answer = |list: &str, marker: &str| {
+            let result = "DescribeDBSnapshots";
+            format!(
+                "<{result}Response><{result}Result>{marker}<DBSnapshots>{list}</DBSnapshots></{result}Result></{result}Response>"
+            )
+        };
+        let body = match request.body.as_str() {
+            body if body.contains("DescribeDBInstances") => {
+                "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances><DBInstance><DBInstanceIdentifier>db</DBInstanceIdentifier><DBInstanceArn>arn:db</DBInstanceArn></DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>".to_owned()
+            }
+            body if body.contains("Marker=%6D") => answer(&snapshot("final", "k"), ""),
+            body if body.contains("manual") => {
+                answer(&(snapshot("other", "x") + &snapshot("mine", "k")), "<Marker>m</Marker>")
+            }
+            body if body.contains("awsbackup") => answer(&snapshot("job", "k"), ""),
+            _ => answer("", ""),
+        };
+        Reply::new(200, body)
+    });
+    let found = cloud(&aws.url).databases_encrypted_with("k").unwrap();
+    assert_eq!(found, ["arn:final", "arn:job", "arn:mine"]);
+    let denied = StandIn::start(|_| Reply::new(403, "<ErrorResponse/>"));
+    let error = cloud(&denied.url).databases_encrypted_with("k").unwrap_err().to_string();
+    assert!(error.contains("rds:DescribeDBInstances"), "not knowing is not a no: {error}");
 }

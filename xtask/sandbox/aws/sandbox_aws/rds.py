@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from moto.kms.models import kms_backends
 from moto.rds import models
 from moto.rds.exceptions import RDSClientError
 
-from . import control
+from . import control, kms
 from .patching import around
 
 #: What a create or modify call may set and Moto does not take from it.
@@ -59,7 +60,14 @@ def keep_insights_switch(original, self, *args: Any, **kwargs: Any) -> None:
 
 @around(models.RDSBackend, "create_db_instance")
 def start_a_server(original, self, db_kwargs: dict[str, Any]) -> models.DBInstance:
-    """The endpoint that DescribeDBInstances returns is where a server accepts the master's password."""
+    """The endpoint that DescribeDBInstances returns is where a server accepts the master's password.
+
+    A snapshot is restored through here, too, and cannot be read with a key that serves nobody.
+    """
+    key = db_kwargs.get("kms_key_id")
+    state = kms.unusable(kms_backends[self.account_id][self.region_name], key) if key else None
+    if state:
+        raise RDSClientError("KMSKeyNotAccessibleFault", f"The KMS key {key} is {state}.")
     instance = original(self, db_kwargs)
     _start(self, instance, password=db_kwargs.get("master_user_password"), source=None)
     return instance

@@ -29,6 +29,15 @@ def key_is_kept(item):
     return state != "PendingDeletion"
 
 
+def unreadable_snapshots():
+    """Those whose key serves nobody: they cost money, and no data comes out of them."""
+    rds, kms = boto3.client("rds", region_name=REGION), boto3.client("kms", region_name=REGION)
+    snapshots = rds.describe_db_snapshots()["DBSnapshots"]
+    keys = {one["DBSnapshotIdentifier"]: one["KmsKeyId"] for one in snapshots if one["Encrypted"]}
+    state = {key: kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] for key in keys.values()}
+    return sorted(f"{name}: {state[key]}" for name, key in keys.items() if state[key] != "Enabled")
+
+
 def records():
     route53 = boto3.client("route53", region_name=REGION)
     found = []
@@ -84,4 +93,5 @@ LISTS = [
 
 found = {f"{service} {call}": ask(service, call, path, name, **more) for service, call, path, name, more in LISTS}
 found["route53 records"] = records()
+found["rds unreadable snapshots"] = unreadable_snapshots()
 json.dump(found, sys.stdout, indent=1)

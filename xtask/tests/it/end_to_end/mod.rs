@@ -41,6 +41,7 @@ fn dev_and_prod_from_nothing_to_nothing() {
         gone(&prod.join().unwrap());
     });
     leftovers::nothing_is_left(&before, &leftovers::holdings(&sandbox));
+    a_new_environment_takes_over_the_key(&sandbox);
     mishaps::a_dead_sandbox_is_started_anew(&sandbox);
     tell("done");
 }
@@ -117,6 +118,18 @@ fn an_account_is_prepared_twice(sandbox: &Sandbox) {
     // A deployment of dev is at work meanwhile, with Terraform data of its own.
     let noted = sandbox.runs().join("dev/workspace/terraform/environment");
     assert_eq!(std::fs::read_to_string(noted).unwrap(), "dev");
+}
+
+/// Another key would find the alias taken, and could not read the last snapshot.
+fn a_new_environment_takes_over_the_key(sandbox: &Sandbox) {
+    let plan = sandbox.must("plan prod --sandbox --format json");
+    let action = |purpose: &str| {
+        let summary: Vec<serde_json::Value> = serde_json::from_str(&plan.out).unwrap();
+        let address = format!("module.encryption.aws_kms_alias.this[\"{purpose}\"]");
+        let found = summary.into_iter().find(|change| change["address"] == *address);
+        found.unwrap()["action"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((&*action("storage"), &*action("database")), ("create", "import"));
 }
 
 fn gone(said: &Said) {
