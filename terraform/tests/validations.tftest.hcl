@@ -329,6 +329,8 @@ run "fifteenth" {
     cost_center = "team;1"
     # repository character
     repository = "owner/<repository>"
+    # kept key of another purpose
+    kept_keys = { storage = "00000000-0000-0000-0000-000000000000" }
     # backup longer than the vault of copies keeps
     backup = { retention_days = 366, copy_region = "eu-central-1" }
   }
@@ -338,6 +340,7 @@ run "fifteenth" {
     var.api_subdomain,
     var.cost_center,
     var.repository,
+    var.kept_keys,
     var.backup,
   ]
 }
