@@ -20,6 +20,8 @@ pub(crate) struct Addon {
     pub(crate) values_file: String,
     /// `sha256:<64 hexadecimal digits>` of the archive; none where it has not been recorded.
     pub(crate) digest: Option<String>,
+    /// The repositories of its images, by the JSON pointer of the value that names them.
+    pub(crate) images: BTreeMap<String, String>,
     /// Image tags by Kubernetes minor, for a program that has to match the cluster's.
     #[serde(default, rename = "imageTagByKubernetesMinor")]
     pub(crate) image_tags: BTreeMap<String, String>,
@@ -63,6 +65,21 @@ impl Addon {
         }
     }
 
+    /// The values that name images whose registry has a cache, by their JSON pointers.
+    pub(crate) fn cached_images(
+        &self,
+        registries: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let cached = |repository: &String| {
+            let (registry, path) = repository.split_once('/')?;
+            Some(format!("{}/{path}", registries.get(registry)?.trim_end_matches('/')))
+        };
+        let images = self.images.iter();
+        images
+            .filter_map(|(value, repository)| Some((value.clone(), cached(repository)?)))
+            .collect()
+    }
+
     pub(crate) fn image_tag_for(&self, minor: &str) -> anyhow::Result<&str> {
         self.image_tags.get(minor).map(String::as_str).with_context(|| {
             format!(
@@ -75,7 +92,29 @@ impl Addon {
 
 #[cfg(test)]
 mod tests {
-    use super::is_digest;
+    use std::collections::BTreeMap;
+
+    use super::{Table, is_digest};
+
+    #[test]
+    fn images_come_from_the_cache_of_their_registry() {
+        let text = include_str!("../../helm/addons/addons.yaml");
+        let addons = serde_norway::from_str::<Table>(text).unwrap().addons;
+        let cache = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+        let registries = |names: &[&str]| -> BTreeMap<String, String> {
+            names.iter().map(|name| ((*name).to_owned(), format!("{cache}/{name}/"))).collect()
+        };
+        let all = registries(&["ghcr.io", "public.ecr.aws", "registry.k8s.io"]);
+        for addon in &addons {
+            let cached = addon.cached_images(&all);
+            assert_eq!(cached.len(), addon.images.len(), "{}", addon.name);
+            assert!(!cached.is_empty(), "{}", addon.name);
+            for (value, repository) in &addon.images {
+                assert_eq!(cached[value], format!("{cache}/{repository}"));
+            }
+            assert_eq!(addon.cached_images(&registries(&["docker.io"])).len(), 0);
+        }
+    }
 
     #[test]
     fn a_digest_has_its_algorithm_and_64_digits() {

@@ -10,10 +10,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
 {{- define "database.image" -}}
-{{- $repository := .Values.image.repository -}}
-{{- if .Values.imageRegistry -}}{{- $repository = printf "%s/%s" (trimSuffix "/" .Values.imageRegistry) $repository -}}{{- end -}}
-{{- printf "%s:%s" $repository .Values.image.tag -}}
-{{- if .Values.image.digest -}}{{- printf "@%s" .Values.image.digest -}}{{- end -}}
+{{- include "images.reference" (list .Values.imageRegistries .Values.image) -}}
 {{- end -}}
 
 {{- define "database.hasCa" -}}

@@ -53,7 +53,12 @@ sslmode=require
 {{/* (list $ "role" "sslmode=..."): the password comes from DATABASE_PASSWORD, an env entry of the same container. */}}
 {{- define "supabase.database.url" -}}
 {{- $root := index . 0 -}}
-{{- $database := $root.Values.database -}}
-{{- $host := $database.host | required "database.host must be set: the host name of the RDS instance" -}}
-postgres://{{ index . 1 }}:$(DATABASE_PASSWORD)@{{ $host }}:{{ $database.port }}/{{ $database.name }}?{{ index . 2 }}
+{{- $host := $root.Values.database.host | required "database.host must be set: the host name of the RDS instance" -}}
+{{- include "supabase.database.urlOf" (list $root $host (index . 1) (index . 2)) -}}
+{{- end -}}
+
+{{/* The same of another host: (list $ "host" "role" "sslmode=..."). */}}
+{{- define "supabase.database.urlOf" -}}
+{{- $database := (index . 0).Values.database -}}
+postgres://{{ index . 2 }}:$(DATABASE_PASSWORD)@{{ index . 1 }}:{{ $database.port }}/{{ $database.name }}?{{ index . 3 }}
 {{- end -}}

@@ -47,18 +47,19 @@ labels:
 {{- get $ports . | required (printf "no port is known for component `%s`" .) -}}
 {{- end -}}
 
+{{/* The address under which the world reaches the gateway. Nothing may guess it: it stands in tokens, mails and redirects. */}}
+{{- define "supabase.publicUrl" -}}
+{{- .Values.publicUrl | required "publicUrl must be set: the address under which clients reach the API, such as https://api.example.com" -}}
+{{- end -}}
+
 {{/* The address of a component inside the namespace. */}}
 {{- define "supabase.url" -}}
 http://{{ include "supabase.name" . }}:{{ include "supabase.port" (index . 1) }}
 {{- end -}}
 
-{{/* (list $ .Values.auth.image): a digest wins over the tag, the tag stays readable beside it. */}}
+{{/* (list $ .Values.auth.image) */}}
 {{- define "supabase.image" -}}
-{{- $root := index . 0 -}}{{- $image := index . 1 -}}
-{{- $repository := $image.repository -}}
-{{- if $root.Values.imageRegistry -}}{{- $repository = printf "%s/%s" (trimSuffix "/" $root.Values.imageRegistry) $repository -}}{{- end -}}
-{{- printf "%s:%s" $repository $image.tag -}}
-{{- if $image.digest -}}{{- printf "@%s" $image.digest -}}{{- end -}}
+{{- include "images.reference" (list (index . 0).Values.imageRegistries (index . 1)) -}}
 {{- end -}}
 
 {{/* The name of an existing Secret: (list $ "jwt"). */}}
@@ -109,6 +110,9 @@ References to secrets come first because $(NAME) only expands what stands above 
 {{- $values := (index . 0).Values -}}
 {{- $settings := get $values (index . 1) -}}
 progressDeadlineSeconds: {{ $values.rolloutDeadlineSeconds }}
+{{- with $settings.minReadySeconds }}
+minReadySeconds: {{ . }}
+{{- end }}
 {{- if not (and $settings.autoscaling $settings.autoscaling.enabled) }}
 replicas: {{ $settings.replicas }}
 {{- end -}}

@@ -4,6 +4,8 @@
 //! nothing to look at, or a tool did not answer as expected, it fails.
 
 pub mod bench;
+#[cfg(test)]
+mod chart_tests;
 mod check;
 mod checkov;
 mod chores;
@@ -17,6 +19,7 @@ mod process;
 mod runner;
 mod rust;
 mod scanners;
+mod settings;
 mod table;
 mod terraform;
 mod tidy;

@@ -3,8 +3,8 @@
 use crate::{
     Check,
     Kind::{Fast, Slow},
-    checkov, costs, create_first, helm, iam, joins, rust, scanners, terraform, tidy, workflows,
-    yardstick,
+    checkov, costs, create_first, helm, iam, joins, rust, scanners, settings, terraform, tidy,
+    workflows, yardstick,
 };
 
 /// What `cargo xtask test` runs; the end-to-end run is added by the runner itself.
@@ -99,6 +99,13 @@ pub const CHECKS: &[Check] = &[
         claim: "the charts render for every environment, and their schemas refuse unknown values",
         remedy: "run the named `helm template` by hand and change the template or the schema",
         run: helm::render,
+    },
+    Check {
+        name: "settings-read",
+        kind: Fast,
+        claim: "every environment variable of a Pod is one that its program reads in the pinned version",
+        remedy: "correct the name in the template or the overlay, or the list in xtask/checks/data/settings.yaml",
+        run: settings::read,
     },
     Check {
         name: "secrets-join",

@@ -192,6 +192,17 @@ fn charts() {
     bad.fails("checkov-kubernetes", "CKV_K8S_16");
     bad.write(template, &DEPLOYMENT.replace("  selector:", "  replicaz: 2\n  selector:"));
     bad.fails("kubernetes-schema", "replicaz");
+    let labelled = "labels: { a: b, app.kubernetes.io/component: bad } }";
+    let with_setting = DEPLOYMENT
+        .replace("metadata: { labels: { a: b } }", &format!("metadata: {{ {labelled}"))
+        .replace("image: nginx", "image: 'nginx:1'\n          env: [{ name: PORT, value: '1' }]");
+    let program =
+        "programs: [{component: bad, image: nginx, tag: '1', source: s, from: f, reads: [PORT]}]";
+    bad.write("xtask/checks/data/settings.yaml", program);
+    bad.write(template, &with_setting);
+    bad.passes("settings-read");
+    bad.write(template, &with_setting.replace("PORT", "PROT"));
+    bad.fails("settings-read", "is given PROT");
     bad.write(template, "apiVersion: example.com/v1\nkind: Odd\nmetadata: { name: odd }\n");
     bad.fails("kubernetes-schema", "unknown group");
     bad.write(template, "apiVersion: v1\nkind: ServiceAccount\nmetadata: { name: supabase }\n");

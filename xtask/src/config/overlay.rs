@@ -1,6 +1,6 @@
 //! Reads a Helm overlay: only what the runner itself decides by. The chart's schema checks the rest.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -50,6 +50,20 @@ impl Overlay {
     /// True where the load balancer is to be reached from inside of the network only.
     pub(crate) fn load_balancer_is_internal(&self) -> bool {
         self.values.pointer("/ingress/scheme").and_then(Value::as_str) == Some("internal")
+    }
+
+    /// The public address that a person decided, without a slash at the end.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.values.pointer("/publicUrl").and_then(Value::as_str).filter(|url| !url.is_empty())
+    }
+
+    /// Registries that have a cache, each with the cache's address.
+    pub(crate) fn image_registries(&self) -> BTreeMap<String, String> {
+        let given = self.values.pointer("/imageRegistries").and_then(Value::as_object);
+        let text = |(registry, cache): (&String, &Value)| {
+            Some((registry.clone(), cache.as_str()?.to_owned()))
+        };
+        given.into_iter().flatten().filter_map(text).collect()
     }
 
     /// The line on which a key path such as `/auth/smtp` starts, searched level by level.

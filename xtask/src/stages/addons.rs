@@ -110,7 +110,13 @@ impl InstallAddon {
         infrastructure: &Infrastructure,
     ) -> anyhow::Result<Install> {
         let addon = &self.addon;
-        let generated = context.generated_values(&addon.name, &addon.generated(infrastructure)?)?;
+        let mut values = addon.generated(infrastructure)?;
+        for (pointer, repository) in
+            addon.cached_images(&context.environment.overlay.image_registries())
+        {
+            set(&mut values, &pointer, repository);
+        }
+        let generated = context.generated_values(&addon.name, &values)?;
         Ok(Install {
             release: addon.release.clone(),
             namespace: addon.namespace.clone(),
@@ -120,6 +126,12 @@ impl InstallAddon {
             wait: true,
         })
     }
+}
+
+/// Sets the value at a JSON pointer; what leads there is made.
+fn set(values: &mut serde_json::Value, pointer: &str, text: String) {
+    let keys = pointer.split('/').skip(1);
+    *keys.fold(values, |place, key| &mut place[key]) = text.into();
 }
 
 struct UninstallAddon {

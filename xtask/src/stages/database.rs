@@ -139,6 +139,7 @@ impl Action<Context> for Bootstrap {
         let infrastructure = run.output::<Infrastructure>()?;
         let authorities = authorities::of_databases(context, run)?;
         let mut values = values(&infrastructure, &authorities.pem);
+        values["imageRegistries"] = json!(context.environment.overlay.image_registries());
         values["passwordsVersion"] = json!(secrets::passwords_version(&context.secret_versions()?));
         let values = context.generated_values(RELEASE, &values)?;
         let install = Install {

@@ -5,13 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use xtask_pipeline::{Action, Effect, Outcome, Output, Preview, Stage, Step, StepRun, Undo};
 
-use crate::{
-    context::{Context, NAMESPACE, waiting},
-    terraform::Infrastructure,
-};
-
-/// The gateway's Ingress, as `helm/supabase` names it.
-const INGRESS: &str = "supabase-kong";
+use super::address;
+use crate::{context::Context, terraform::Infrastructure};
 
 /// Where Supabase answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,11 +74,9 @@ impl Action<Context> for WaitForName {
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let infrastructure = run.output::<Infrastructure>()?;
         let cluster = context.cluster(&infrastructure)?;
-        let load_balancer = waiting(run, |wait| cluster.wait_ingress(NAMESPACE, INGRESS, wait))?;
-        let url = match &infrastructure.hostname {
-            Some(host) => format!("https://{host}"),
-            None => format!("http://{load_balancer}"),
-        };
+        let load_balancer = address::wait_for_name(run, &cluster, None)?;
+        let url = address::decided(context, &infrastructure)
+            .unwrap_or_else(|| address::of_load_balancer(&load_balancer));
         run.publish(&Address { url: url.clone(), load_balancer })?;
         Ok(Outcome::Unchanged(url))
     }

@@ -4,6 +4,7 @@
 //! by a failing test what is missing.
 
 mod addons;
+mod address;
 mod baseline;
 mod database;
 mod infrastructure;

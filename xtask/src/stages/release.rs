@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use xtask_cloud::{Cluster, Kind, Target, kinds};
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 
-use super::{Database, database::only, row_security::CoverRowSecurity};
+use super::{Database, address, database::only, row_security::CoverRowSecurity};
 use crate::{
     authorities,
     context::{Context, NAMESPACE, waiting},
@@ -18,7 +18,7 @@ use crate::{
     terraform::Infrastructure,
 };
 
-const RELEASE: &str = "supabase";
+pub(super) const RELEASE: &str = "supabase";
 
 /// How long Helm waits for the release to work.
 const TIMEOUT: Duration = Duration::from_secs(12 * 60);
@@ -56,6 +56,13 @@ impl Stage<Context> for Release {
         let overlay = context.environment.overlay.shown().to_owned();
         let made = Arc::new(OnceLock::new());
         Ok(vec![
+            Step::new(
+                "address",
+                "know the public address before anything is told it",
+                Effect::Write,
+                address::KnowAddress,
+            )
+            .leaves("the Ingress with its load balancer, which the release takes over"),
             Step::new(
                 "upgrade",
                 "install or upgrade the release",
@@ -109,16 +116,8 @@ impl Action<Context> for Upgrade {
 
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let infrastructure = run.output::<Infrastructure>()?;
-        let database = run.output::<Database>()?;
-        let facts = Facts {
-            infrastructure: &infrastructure,
-            database: &database,
-            authorities: &authorities::of_databases(context, run)?.pem,
-            internal: context.environment.overlay.load_balancer_is_internal(),
-        };
-        let mut values = facts.values()?;
-        values["secretVersions"] = json!(context.secret_versions()?);
-        let install = chart(context, &values)?;
+        let url = address::known(context, &infrastructure)?;
+        let install = chart(context, &generated(context, run, &url)?)?;
         let installed = context.helm()?.install(context, run, &infrastructure, &install)?;
         if let Some(made) = &installed.made {
             // A step runs once.
@@ -149,6 +148,25 @@ impl Action<Context> for Test {
     }
 }
 
+/// What the other stages found out, as values of the chart.
+pub(super) fn generated(
+    context: &Context,
+    run: &StepRun<'_>,
+    public_url: &str,
+) -> anyhow::Result<Value> {
+    let overlay = &context.environment.overlay;
+    let facts = Facts {
+        infrastructure: &run.output::<Infrastructure>()?,
+        database: &run.output::<Database>()?,
+        authorities: &authorities::of_databases(context, run)?.pem,
+        internal: overlay.load_balancer_is_internal(),
+        public_url,
+    };
+    let mut values = facts.values()?;
+    values["secretVersions"] = json!(context.secret_versions()?);
+    Ok(values)
+}
+
 /// The release with these generated values on top of base and overlay.
 pub(crate) fn chart(context: &Context, generated: &Value) -> anyhow::Result<Install> {
     let overlays = context.root.join("helm/overlays");
@@ -174,6 +192,7 @@ struct Facts<'a> {
     authorities: &'a str,
     /// Whether the overlay asks for a load balancer inside of the network.
     internal: bool,
+    public_url: &'a str,
 }
 
 impl Facts<'_> {
@@ -182,8 +201,10 @@ impl Facts<'_> {
         let mut values = json!({
             "environment": infrastructure.environment,
             "region": infrastructure.region,
+            "publicUrl": self.public_url,
             "database": {
                 "host": infrastructure.database_host,
+                "replicaHost": infrastructure.database_replica_host,
                 "port": infrastructure.database_port,
                 "name": infrastructure.database_name,
                 "caBundle": {"pem": self.authorities},
@@ -208,9 +229,6 @@ impl Facts<'_> {
                 values["ingress"][key] = json!(value);
             }
         }
-        if let Some(host) = &infrastructure.hostname {
-            values["publicUrl"] = json!(format!("https://{host}"));
-        }
         // Only ever switched off: whether it is wanted at all is the overlay's word.
         if !database.realtime.enabled {
             values["realtime"] = json!({"enabled": false});
@@ -234,9 +252,15 @@ pub(crate) fn sample_values(context: &Context) -> Value {
     let prefix = environment.name_prefix();
     let role =
         |purpose: &str| format!("arn:aws:iam::{}:role/{prefix}-{purpose}", environment.account_id);
+    let url = match (&environment.domain, environment.overlay.public_url()) {
+        (Some(domain), _) => format!("https://{domain}"),
+        (None, Some(url)) => url.to_owned(),
+        (None, None) => address::UNKNOWN.to_owned(),
+    };
     json!({
         "environment": environment.name,
         "region": environment.region,
+        "publicUrl": url,
         "database": {"host": "database.internal", "port": 5432, "name": "supabase"},
         "storage": {"bucket": format!("{prefix}-storage"), "roleArn": role("storage")},
         "backup": {"bucket": format!("{prefix}-backup"), "roleArn": role("backup")},

@@ -2,6 +2,8 @@
 //!
 //! Source of paths and codes: the gateway routes of self-hosted Supabase.
 
+mod told;
+
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -9,6 +11,7 @@ use xtask_cloud::{DeadlineExceeded, Method, Response};
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 use xtask_tools::Secret;
 
+use self::told::Told;
 use super::{Address, Database};
 use crate::{
     context::{Context, waiting},
@@ -129,6 +132,8 @@ struct Probe {
     status: &'static [u16],
     /// What the body has to contain.
     contains: &'static str,
+    /// Where the answer names the service's own address, which has to be the public one.
+    told: Option<Told>,
     /// Skipped, not passed, where the database cannot carry the feature.
     feature: Option<fn(&Database) -> Option<String>>,
 }
@@ -140,7 +145,17 @@ const fn get(
     key: Key,
     status: &'static [u16],
 ) -> Probe {
-    Probe { id, title, question: Question::Get, path, key, status, contains: "", feature: None }
+    Probe {
+        id,
+        title,
+        question: Question::Get,
+        path,
+        key,
+        status,
+        contains: "",
+        told: None,
+        feature: None,
+    }
 }
 
 /// A question that only the service_role key may ask.
@@ -159,9 +174,14 @@ impl Probe {
         self.contains = text;
         self
     }
+
+    const fn telling(mut self, told: Told) -> Self {
+        self.told = Some(told);
+        self
+    }
 }
 
-static PROBES: [Probe; 21] = [
+static PROBES: [Probe; 22] = [
     get("gateway-health", "the gateway is healthy", "/healthz", Key::None, &[200]),
     get(
         "rest-service",
@@ -169,7 +189,8 @@ static PROBES: [Probe; 21] = [
         "/rest/v1/",
         Key::ServiceRole,
         &[200],
-    ),
+    )
+    .telling(Told::Description),
     get("rest-none", "rest refuses a request without a key", "/rest/v1/", Key::None, &[401]),
     get("rest-wrong", "rest refuses a wrong key", "/rest/v1/", Key::Wrong, &[401]),
     get("auth-health", "auth is healthy", "/auth/v1/health", Key::Anon, &[200])
@@ -182,6 +203,14 @@ static PROBES: [Probe; 21] = [
         Key::Anon,
         &[200],
     ),
+    get(
+        "auth-address",
+        "auth names the public address in its tokens",
+        "/auth/v1/.well-known/openid-configuration",
+        Key::Anon,
+        &[200],
+    )
+    .telling(Told::Issuer),
     get(
         "auth-keys",
         "auth publishes its public keys",
@@ -230,6 +259,7 @@ static PROBES: [Probe; 21] = [
         key: Key::Anon,
         status: &[200],
         contains: "",
+        told: None,
         feature: None,
     },
     get("meta-anon", "the admin route refuses the anon key", "/pg/tables", Key::Anon, &[403]),
@@ -243,6 +273,7 @@ static PROBES: [Probe; 21] = [
         key: Key::Anon,
         status: &[101],
         contains: "",
+        told: None,
         feature: Some(realtime),
     },
     Probe {
@@ -253,6 +284,7 @@ static PROBES: [Probe; 21] = [
         key: Key::None,
         status: &[401],
         contains: "",
+        told: None,
         feature: Some(realtime),
     },
 ];
@@ -279,7 +311,7 @@ impl Action<Context> for Answers {
                     Some(late) => Exit::SmokeFailed.error(format!("smoke test `answers`: {late}")),
                     None => error,
                 })?;
-        judge(&PROBES[0], &answer)?;
+        judge(&PROBES[0], &answer, &address.url)?;
         Ok(Outcome::Unchanged(address.url))
     }
 }
@@ -310,7 +342,7 @@ impl Action<Context> for Probing {
         let address = run.output::<Address>()?;
         let url = format!("{}{}", address.url, probe.path);
         let answer = answer_to(context, probe, &url)?;
-        judge(probe, &answer)?;
+        judge(probe, &answer, &address.url)?;
         Ok(Outcome::Unchanged(answer.status.to_string()))
     }
 }
@@ -365,9 +397,15 @@ fn codes(status: &[u16]) -> String {
 }
 
 /// Fails with one sentence that says what was asked, what was answered and what it said.
-fn judge(probe: &Probe, answer: &Response) -> anyhow::Result<()> {
+fn judge(probe: &Probe, answer: &Response, url: &str) -> anyhow::Result<()> {
     if probe.status.contains(&answer.status) && answer.body.contains(probe.contains) {
-        return Ok(());
+        let Some(why) = probe.told.and_then(|told| told.mismatch(answer, url)) else {
+            return Ok(());
+        };
+        return Err(Exit::SmokeFailed.error(format!(
+            "smoke test `{}`: {} {why}; deploy again, so that the release is told the address of today",
+            probe.id, probe.path
+        )));
     }
     let mut expected = codes(probe.status);
     if !probe.contains.is_empty() {
@@ -396,9 +434,22 @@ mod tests {
     fn sentence(id: &str, status: u16, body: &str) -> String {
         let probe = PROBES.iter().find(|probe| probe.id == id).unwrap();
         let answer = Response { status, headers: BTreeMap::new(), body: body.to_owned() };
-        let error = judge(probe, &answer).unwrap_err();
+        let error = judge(probe, &answer, "https://api.example.com").unwrap_err();
         assert_eq!(error.downcast_ref::<Classified>().unwrap().exit, Exit::SmokeFailed);
         error.to_string()
+    }
+
+    #[test]
+    fn a_service_with_another_address_is_named() {
+        let body = r#"{"issuer": "http://localhost:8000/auth/v1"}"#;
+        let said = sentence("auth-address", 200, body);
+        assert!(
+            said.starts_with(
+                "smoke test `auth-address`: /auth/v1/.well-known/openid-configuration says that its address is \
+                 http://localhost:8000/auth/v1, expected https://api.example.com/auth/v1; deploy again"
+            ),
+            "{said}"
+        );
     }
 
     /// The bodies are those that the gateway gives with the real charts and one thing broken.

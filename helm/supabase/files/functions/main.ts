@@ -4,6 +4,20 @@
 // Environment: FUNCTIONS_DIRECTORIES (colon-separated, the first that has the function wins), VERIFY_JWT,
 // JWT_SECRET, FUNCTION_MEMORY_MB, FUNCTION_TIMEOUT_MS.
 
+// What the edge runtime adds to Deno.
+declare const EdgeRuntime: {
+  userWorkers: {
+    create(options: {
+      servicePath: string;
+      memoryLimitMb: number;
+      workerTimeoutMs: number;
+      noModuleCache: boolean;
+      importMapPath: string | null;
+      envVars: [string, string][];
+    }): Promise<{ fetch(request: Request): Promise<Response> }>;
+  };
+};
+
 const directories = (Deno.env.get("FUNCTIONS_DIRECTORIES") ?? "/home/deno/functions").split(":");
 const verifyJwt = Deno.env.get("VERIFY_JWT") === "true";
 const memoryLimitMb = Number(Deno.env.get("FUNCTION_MEMORY_MB") ?? "150");
@@ -20,7 +34,7 @@ function answer(status: number, message: string): Response {
   });
 }
 
-function bytesOf(base64url: string): Uint8Array {
+function bytesOf(base64url: string): Uint8Array<ArrayBuffer> {
   const base64 = base64url.replaceAll("-", "+").replaceAll("_", "/");
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -43,22 +43,29 @@ impl Cluster {
         })
     }
 
-    /// Waits until an Ingress has a load balancer; returns its host name (or address).
+    /// Waits until an Ingress has a load balancer; returns its host name (or address). `not` is that of
+    /// one that is being replaced.
     ///
     /// # Errors
     /// When the deadline passes (the error tells the controller's last warning) or the person asks
     /// to stop.
-    pub fn wait_ingress(&self, namespace: &str, name: &str, wait: &Wait<'_>) -> Result<String> {
+    pub fn wait_ingress(
+        &self,
+        namespace: &str,
+        name: &str,
+        not: Option<&str>,
+        wait: &Wait<'_>,
+    ) -> Result<String> {
         let target = Target::new(kinds::INGRESS, namespace, name);
         wait_for(wait, &format!("{target} to get a host name"), async |seen| {
             let sources =
                 vec![self.source_of(&target), self.source(&kinds::EVENT, Some(namespace), "")];
-            until(seen, sources, async |lists| Ok(address(lists, &target))).await
+            until(seen, sources, async |lists| Ok(address(lists, &target, not))).await
         })
     }
 }
 
-fn address(lists: &[Objects], target: &Target) -> Verdict<String> {
+fn address(lists: &[Objects], target: &Target, not: Option<&str>) -> Verdict<String> {
     let ingress = lists.first().and_then(|ingresses| ingresses.get(&target.name));
     let Some(ingress) = ingress else {
         return Verdict::Waiting(format!("there is no {target}"));
@@ -66,7 +73,11 @@ fn address(lists: &[Objects], target: &Target) -> Verdict<String> {
     let balancers = ingress.items("/status/loadBalancer/ingress");
     let address = balancers.iter().find_map(|b| b.text("/hostname").or_else(|| b.text("/ip")));
     if let Some(address) = address {
-        return Verdict::Done(address.to_owned());
+        return if Some(address) == not {
+            Verdict::Waiting(format!("{target} still names {address}, which is being replaced"))
+        } else {
+            Verdict::Done(address.to_owned())
+        };
     }
     let warning = lists.get(1).and_then(|list| events::warning(list, "Ingress", &target.name));
     Verdict::Waiting(match warning {

@@ -182,12 +182,13 @@ fn an_ingress_is_waited_for_with_its_last_warning() {
         "involvedObject": { "kind": "Ingress", "name": "supabase", "namespace": NAMESPACE },
     }));
     let wait = Wait::at_most(Duration::from_secs(2));
-    let error = test.cluster.wait_ingress(NAMESPACE, "supabase", &wait).unwrap_err().to_string();
+    let error =
+        test.cluster.wait_ingress(NAMESPACE, "supabase", None, &wait).unwrap_err().to_string();
     assert!(error.ends_with("its controller warns: FailedDeployModel: no subnets"), "{error}");
     let status =
         json!({ "loadBalancer": { "ingress": [{ "hostname": "k8s-supabase.elb.example" }] } });
     test.set_status(&kinds::INGRESS, "supabase", &status);
-    let hostname = test.cluster.wait_ingress(NAMESPACE, "supabase", &patience()).unwrap();
+    let hostname = test.cluster.wait_ingress(NAMESPACE, "supabase", None, &patience()).unwrap();
     assert_eq!(hostname, "k8s-supabase.elb.example");
 }
 

@@ -61,7 +61,7 @@ fn life_of_an_environment(sandbox: &Sandbox) {
 fn answers(said: &Said) {
     let outcomes = outcomes(said);
     for probe in
-        ["rest-service", "rest-none", "rest-wrong", "auth-health", "storage-status", "meta-anon"]
+        ["rest-service", "rest-none", "auth-health", "auth-address", "storage-status", "meta-anon"]
     {
         let name = format!("smoke/{probe}");
         assert!(

@@ -107,6 +107,8 @@ impl Config {
         if !route.preserve_host {
             request.set_header("host", format!("{}:{}", route.host, route.port));
         }
+        // Kong's own word, whatever the client sent under that name.
+        request.set_header("x-real-ip", request.client.to_string());
         let (name, host, port) = (route.name.clone(), route.host.clone(), route.port);
         Decision::Forward(Forward { route: name, host, port, request, answer_headers })
     }

@@ -41,6 +41,7 @@ fn template(name: &str, settings: &[&str]) -> Value {
         "database.host=db",
         "storage.bucket=objects",
         "publicUrl=http://x",
+        "auth.signup=false",
         "storage.roleArn=arn:aws:iam::123456789012:role/s",
     ] {
         command = command.args(["--set", setting]);
@@ -168,6 +169,14 @@ fn a_key_becomes_the_bearer_token_that_backends_read() {
         forward("/graphql/v1", &[ANON]).request.header("content-profile").unwrap(),
         "graphql_public"
     );
+}
+
+#[test]
+fn a_client_cannot_choose_the_address_that_its_rate_is_counted_by() {
+    let sent = forward("/auth/v1/otp", &[ANON, ("x-real-ip", "198.51.100.1")]);
+    let said: Vec<_> =
+        sent.request.headers.iter().filter(|(name, _)| name == "x-real-ip").collect();
+    assert_eq!(said, [&("x-real-ip".to_owned(), "203.0.113.7".to_owned())]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) async fn answer(bin: &Path, container: &ContainerRuntime, call: &Call
     let path = call.request.path.trim_matches('/');
     match (call.request.method.as_str(), path) {
         ("GET" | "HEAD", "") => {
-            root(&query, schema, setting("PGRST_OPENAPI_SERVER_PROXY_URI")).await
+            root(&query, schema, &Server::of(setting("PGRST_OPENAPI_SERVER_PROXY_URI"))).await
         }
         ("POST", path) if path.starts_with("rpc/") => {
             function(&query, schema, &path["rpc/".len()..], &call.body).await
@@ -88,8 +88,31 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
     Reply::json(status, &json!({ "code": code, "message": message, "details": null, "hint": null }))
 }
 
+/// Where the description says that the API is: as PostgREST, always with the port.
+struct Server {
+    scheme: String,
+    host: String,
+    base: String,
+}
+
+impl Server {
+    /// Without a usable address it is the one that PostgREST listens on.
+    fn of(address: &str) -> Self {
+        let parsed = url::Url::parse(address).ok();
+        let parsed = parsed.as_ref().and_then(|url| {
+            let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
+            Some(Self { scheme: url.scheme().to_owned(), host, base: url.path().to_owned() })
+        });
+        parsed.unwrap_or_else(|| Self {
+            scheme: "http".to_owned(),
+            host: "0.0.0.0:3000".to_owned(),
+            base: "/".to_owned(),
+        })
+    }
+}
+
 /// The description of what the role may see.
-async fn root(query: &Query<'_>, schema: &str, server: &str) -> Reply {
+async fn root(query: &Query<'_>, schema: &str, server: &Server) -> Reply {
     let statement = format!(
         "SELECT coalesce(json_agg(c.relname ORDER BY c.relname), '[]') FROM pg_class c \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -107,7 +130,9 @@ async fn root(query: &Query<'_>, schema: &str, server: &str) -> Reply {
             let body = json!({
                 "swagger": "2.0",
                 "info": { "title": "PostgREST API", "description": "sandbox: simulated; the tables are real" },
-                "host": server,
+                "host": server.host,
+                "basePath": server.base,
+                "schemes": [server.scheme],
                 "paths": paths,
             });
             Reply::new(
