@@ -50,7 +50,7 @@ locals {
         Sid    = "ManageFirewall"
         Effect = "Allow"
         Action = [
-          "wafv2:CreateWebACL", "wafv2:DeleteLoggingConfiguration", "wafv2:DeleteWebACL", "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:ListTagsForResource", "wafv2:PutLoggingConfiguration", "wafv2:TagResource", "wafv2:UntagResource", "wafv2:UpdateWebACL",
+          "wafv2:CreateWebACL", "wafv2:DeleteLoggingConfiguration", "wafv2:DeleteWebACL", "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:ListResourcesForWebACL", "wafv2:ListTagsForResource", "wafv2:PutLoggingConfiguration", "wafv2:TagResource", "wafv2:UntagResource", "wafv2:UpdateWebACL",
         ]
         Resource = ["arn:${local.partition}:wafv2:${local.account}:regional/webacl/supabase-${name}/*", "arn:${local.partition}:wafv2:${local.account}:regional/managedruleset/*/*"]
       },

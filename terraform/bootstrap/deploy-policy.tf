@@ -171,6 +171,15 @@ locals {
         Action   = ["elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroups"]
         Resource = ["*"]
       },
+      {
+        # GuardDuty's runtime monitoring puts an endpoint and a group into the network by itself and leaves both there,
+        # tagged as its own and not as ours; neither lets go of the network.
+        Sid       = "RemoveGuardDutyEndpoint"
+        Effect    = "Allow"
+        Action    = ["ec2:DeleteSecurityGroup", "ec2:DeleteVpcEndpoints"]
+        Resource  = ["${local.ec2_arn}:security-group/*", "${local.ec2_arn}:vpc-endpoint/*"]
+        Condition = { StringEquals = { "aws:ResourceTag/GuardDutyManaged" = "true" } }
+      },
     ]
   }
 
@@ -236,7 +245,7 @@ locals {
         Sid    = "ManageParameters"
         Effect = "Allow"
         Action = [
-          "ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:ListTagsForResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource",
+          "ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:ListTagsForResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource",
         ]
         Resource = ["arn:${local.partition}:ssm:${local.account}:parameter/${name}/supabase", "arn:${local.partition}:ssm:${local.account}:parameter/${name}/supabase/*"]
       },

@@ -193,6 +193,7 @@ impl Context {
             work: self.folder(),
             environment,
             kept_keys: None,
+            existing_log_groups: Vec::new(),
         })
     }
 

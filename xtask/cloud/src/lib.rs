@@ -17,8 +17,8 @@ mod text;
 mod wait;
 
 pub use aws::{
-    BucketReport, Cloud, CloudConfig, Encryption, ExecCredential, Identity, Key, Leftover,
-    NoCredentials, Parameter, ParameterDescription, Written,
+    BucketReport, Cloud, CloudConfig, Encryption, ExecCredential, Guests, Identity, Key, Leftover,
+    NoCredentials, Parameter, ParameterDescription, ParameterVersion, Recreation, Written,
 };
 pub use certificates::Authorities;
 pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::runtime::wait_for;
+
 /// The terms of a wait. Every function that may take long gets one.
 #[derive(Clone, Copy)]
 pub struct Wait<'a> {
@@ -29,6 +31,19 @@ impl<'a> Wait<'a> {
     #[must_use]
     pub fn at_most(time: Duration) -> Wait<'static> {
         Wait { deadline: Instant::now() + time, interrupted: &|| false, progress: &|_| {} }
+    }
+
+    /// Lets `time` pass, for what a service asks to be left alone for a while and cannot be asked
+    /// about. `why` is shown meanwhile.
+    ///
+    /// # Errors
+    /// [`Interrupted`] or [`DeadlineExceeded`].
+    pub fn pause(&self, time: Duration, why: &str) -> anyhow::Result<()> {
+        wait_for(self, why, async |seen| {
+            seen.note(why);
+            tokio::time::sleep(time).await;
+            Ok(())
+        })
     }
 }
 

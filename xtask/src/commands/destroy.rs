@@ -2,16 +2,10 @@
 
 use std::io::{BufRead as _, IsTerminal as _, stdin};
 
-use xtask_cloud::Leftover;
 use xtask_pipeline::{Plan, Selection, Verdict};
 
 use super::{Session, deploy};
-use crate::{
-    cli::Destroy,
-    config::{Environment, PROJECT},
-    context::Context,
-    exit::Exit,
-};
+use crate::{cli::Destroy, config::Environment, context::Context, exit::Exit};
 
 pub(super) fn run(session: &Session, arguments: Destroy) -> anyhow::Result<Exit> {
     let Destroy { target, confirm, dry_run } = arguments;
@@ -64,8 +58,7 @@ fn nothing_left(session: &Session, context: &Context) -> anyhow::Result<Exit> {
     let (environment, region) = (&context.environment.name, &context.environment.region);
     let key = cloud.key_behind(&context.environment.database_key_alias())?;
     let mut left = Vec::new();
-    let tagged = cloud.tagged_resources("Environment", environment)?;
-    for resource in tagged.into_iter().filter(is_ours) {
+    for resource in context.tagged()? {
         if is_kept_snapshot(&resource.arn) || key.as_ref().is_some_and(|it| it.arn == resource.arn)
         {
             session.console.line(&format!("kept on purpose: {}", resource.arn));
@@ -82,15 +75,15 @@ fn nothing_left(session: &Session, context: &Context) -> anyhow::Result<Exit> {
         session.console.line(&format!("  {arn}"));
     }
     Err(Exit::StageFailed.error(format!(
-        "{} resources are left; delete them or run `{}` again",
-        left.len(),
+        "{} left; delete {} or run `{}` again",
+        if left.len() == 1 {
+            "1 resource is".to_owned()
+        } else {
+            format!("{} resources are", left.len())
+        },
+        if left.len() == 1 { "it" } else { "them" },
         context.command_line("destroy")
     )))
-}
-
-/// Others in the same account have a `dev`, too.
-fn is_ours(resource: &Leftover) -> bool {
-    resource.tags.get("Project").is_some_and(|project| project == PROJECT)
 }
 
 /// The database's last snapshot is the way back after a tear-down, as are those that a person took of
@@ -104,9 +97,7 @@ fn is_kept_snapshot(arn: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use xtask_cloud::Leftover;
-
-    use super::{is_kept_snapshot, is_ours};
+    use super::is_kept_snapshot;
 
     #[test]
     fn snapshots_that_nobody_deletes_by_themselves_are_kept() {
@@ -116,16 +107,5 @@ mod tests {
         assert!(kept("supabase-prod-final-0a1b2c3d") && kept("before-the-migration"));
         assert!(!kept("rds:supabase-prod-2026-11-27-02-00") && !kept("awsbackup:job-1"));
         assert!(!is_kept_snapshot("arn:aws:rds:eu-west-1:123456789012:db:supabase-prod"));
-    }
-
-    #[test]
-    fn what_others_have_in_an_environment_of_this_name_is_not_ours() {
-        let tagged = |tags: &[(&str, &str)]| Leftover {
-            arn: "arn:aws:ec2:eu-west-1:123456789012:volume/vol-1".to_owned(),
-            tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        };
-        assert!(is_ours(&tagged(&[("Environment", "dev"), ("Project", "supabase")])));
-        assert!(!is_ours(&tagged(&[("Environment", "dev"), ("Project", "shop")])));
-        assert!(!is_ours(&tagged(&[("Environment", "dev")])));
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     cli::{self, Format},
     commands::drift::{LONGEST, environment_variables},
     exit::Exit,
-    terraform::{self, Mode, Plan},
+    terraform,
     watch::Watch,
 };
 
@@ -21,12 +21,18 @@ pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Ex
     let watch = Watch::aside("plan", LONGEST, |message| session.progress(message));
     terraform.init(&watch)?;
     terraform.select_workspace(&watch)?;
-    let changes = terraform.plan(&watch, &terraform::any_password()?, Mode::Normal)?;
+    let planned = terraform.plan_adopting(
+        &watch,
+        &terraform::any_password()?,
+        context.cloud()?,
+        &|told| session.console.remark(told),
+    )?;
     if let Some(file) = &arguments.out {
         terraform.keep_plan(file)?;
         session.console.remark(&format!("kept the plan in {}", file.display()));
     }
-    let plan = if changes { terraform.show_plan(&watch)? } else { Plan::default() };
+    let changes = planned.is_some();
+    let plan = planned.unwrap_or_default();
     terraform.drop_plan()?;
     let environment = &context.environment.name;
     match session.format {

@@ -36,7 +36,7 @@ fn set(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
     let context = session.context(target)?;
     context.register(&value)?;
     let name = context.parameter(path);
-    store(&context, &name, &value)?;
+    store(&context, path, &value)?;
     session.console.line(&format!(
         "stored {name}; `{}` brings it to the cluster",
         context.command_line("stage secrets")
@@ -85,13 +85,13 @@ fn rotate(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit
         )));
     }
     let name = context.parameter(path);
-    if context.cloud()?.parameter(&name)?.is_none() {
+    if context.live_secret(path)?.is_none() {
         return Err(Exit::Missing
             .error(format!("{name} is not stored yet; run `{}`", context.command_line("deploy"))));
     }
     let value = secrets::random_text(length, alphabet)?;
     context.register(&value)?;
-    store(&context, &name, &value)?;
+    store(&context, path, &value)?;
     let before = if path == MASTER_PASSWORD {
         format!(
             "raise `database_password_version` in terraform/environments/{}.tfvars by one, then ",
@@ -116,14 +116,20 @@ fn known(path: &str) -> anyhow::Result<&'static SecretSpec> {
 }
 
 /// Writes a value under the environment's own key, which is known once the infrastructure stands;
-/// until then under the account's.
-fn store(context: &Context, name: &str, value: &Secret) -> anyhow::Result<()> {
+/// until then it waits under the account's, and the secrets stage takes it from there.
+fn store(context: &Context, path: &str, value: &Secret) -> anyhow::Result<()> {
     let cloud = context.cloud()?;
     let described = cloud.describe_parameters(&context.environment.parameter_prefix())?;
     let signing = context.parameter(JWT_SECRET);
     let key =
         described.into_iter().find(|found| found.name == signing).and_then(|found| found.key_id);
-    cloud.overwrite_parameter(name, value, key.as_deref()).map(drop)
+    let waiting = context.parameter(&secrets::waiting_path(path));
+    let Some(key) = key else {
+        return cloud.overwrite_parameter(&waiting, value, None).map(drop);
+    };
+    cloud.overwrite_parameter(&context.parameter(path), value, Some(&key))?;
+    // What waits there counts as the newer value.
+    cloud.delete_parameters(&[waiting])
 }
 
 fn list(session: &Session, target: &Target) -> anyhow::Result<Exit> {
@@ -131,7 +137,13 @@ fn list(session: &Session, target: &Target) -> anyhow::Result<Exit> {
     let stored = context.cloud()?.describe_parameters(&context.environment.parameter_prefix())?;
     let rows: Vec<_> = CATALOGUE
         .iter()
-        .map(|spec| (spec, stored.iter().find(|found| found.name == context.parameter(spec.path))))
+        .map(|spec| {
+            let named = |path: &str| {
+                let name = context.parameter(path);
+                stored.iter().find(move |found| found.name == name)
+            };
+            (spec, named(spec.path).or_else(|| named(&secrets::waiting_path(spec.path))))
+        })
         .collect();
     match session.format {
         Format::Json => {

@@ -36,14 +36,14 @@ impl Context {
         let mut secrets = BTreeMap::new();
         // Terraform keeps plain names below the same prefix.
         for spec in &CATALOGUE {
+            let named = |name: &str| stored.iter().find(|parameter| parameter.name == name);
             let name = self.parameter(spec.path);
-            let Some(parameter) = stored.iter().find(|parameter| parameter.name == name) else {
-                continue;
-            };
-            if spec.is_hidden() {
+            let found = named(&name);
+            let waiting = named(&self.parameter(&secrets::waiting_path(spec.path)));
+            for parameter in found.into_iter().chain(waiting).filter(|_| spec.is_hidden()) {
                 self.register(&parameter.value)?;
             }
-            secrets.insert(name, parameter.value.clone());
+            secrets.extend(found.map(|parameter| (name, parameter.value.clone())));
         }
         Ok(secrets)
     }
@@ -77,15 +77,24 @@ impl Context {
         Ok(secrets::versions(&below.collect()))
     }
 
+    /// The live value of a secret: what waits for the environment's key was given last.
+    pub(crate) fn live_secret(&self, path: &str) -> anyhow::Result<Option<Secret>> {
+        let cloud = self.cloud()?;
+        let found = match cloud.parameter(&self.parameter(&secrets::waiting_path(path)))? {
+            None => cloud.parameter(&self.parameter(path))?,
+            waiting => waiting,
+        };
+        found.as_ref().map(|parameter| self.register(&parameter.value)).transpose()?;
+        Ok(found.map(|parameter| parameter.value))
+    }
+
     pub(crate) fn master_password(&self) -> anyhow::Result<Secret> {
-        let name = self.parameter(MASTER_PASSWORD);
-        let parameter = self.cloud()?.parameter(&name)?.ok_or_else(|| {
+        self.live_secret(MASTER_PASSWORD)?.ok_or_else(|| {
             Exit::Missing.error(format!(
-                "the database's password {name} is not stored; run `{}`",
+                "the database's password {} is not stored; run `{}`",
+                self.parameter(MASTER_PASSWORD),
                 self.command_line("stage infrastructure")
             ))
-        })?;
-        self.register(&parameter.value)?;
-        Ok(parameter.value)
+        })
     }
 }

@@ -1,11 +1,12 @@
 //! Which cluster a tear-down has to empty first, told from Terraform's state and not from the journal,
 //! which still names the cluster after a tear-down that broke off.
 
-use xtask_cloud::Cluster;
+use xtask_cloud::{Cluster, Leftover};
 use xtask_pipeline::StepRun;
 
 use super::Context;
 use crate::{
+    config::PROJECT,
     exit::Exit,
     terraform::{Infrastructure, holds_type},
     watch::Watch,
@@ -21,6 +22,13 @@ impl Context {
         let found = self.infrastructure_if_any(run)?;
         // Nothing that Pods print is shown, and the key of the stored secrets may be gone already.
         found.map(|infrastructure| self.connect(&infrastructure)).transpose()
+    }
+
+    /// What carries the project's and the environment's tags, as AWS lists it: some of it may be
+    /// deleted already.
+    pub(crate) fn tagged(&self) -> anyhow::Result<Vec<Leftover>> {
+        let tagged = self.cloud()?.tagged_resources("Environment", &self.environment.name)?;
+        Ok(tagged.into_iter().filter(is_ours).collect())
     }
 
     pub(super) fn infrastructure_if_any(
@@ -86,11 +94,17 @@ fn silent(
     )))
 }
 
+/// Others in the same account have a `dev`, too.
+fn is_ours(resource: &Leftover) -> bool {
+    resource.tags.get("Project").is_some_and(|project| project == PROJECT)
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
+    use xtask_cloud::Leftover;
 
-    use super::silent;
+    use super::{is_ours, silent};
     use crate::exit::Exit;
 
     fn told(exists: anyhow::Result<bool>) -> Option<String> {
@@ -119,5 +133,16 @@ mod tests {
     fn not_knowing_is_not_a_no() {
         let text = told(Err(anyhow!("not allowed to call eks:DescribeCluster"))).unwrap();
         assert!(text.contains("not allowed to call eks:DescribeCluster"), "{text}");
+    }
+
+    #[test]
+    fn what_others_have_in_an_environment_of_this_name_is_not_ours() {
+        let tagged = |tags: &[(&str, &str)]| Leftover {
+            arn: "arn:aws:ec2:eu-west-1:123456789012:volume/vol-1".to_owned(),
+            tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        };
+        assert!(is_ours(&tagged(&[("Environment", "dev"), ("Project", "supabase")])));
+        assert!(!is_ours(&tagged(&[("Environment", "dev"), ("Project", "shop")])));
+        assert!(!is_ours(&tagged(&[("Environment", "dev")])));
     }
 }

@@ -3,10 +3,12 @@
 //! Architecture invariant: a secret's value only ever travels memory → Parameter Store, or memory →
 //! an ephemeral Terraform variable. It is never an argument, never in a file, never in the journal.
 
+mod custody;
 mod generate;
 mod jwt;
 mod versions;
 
+pub(crate) use custody::{Deed, deed, waiting_path};
 pub(crate) use generate::{Alphabet, random_text};
 pub(crate) use jwt::{ApiRole, api_key, verify};
 pub(crate) use versions::{passwords_version, versions};

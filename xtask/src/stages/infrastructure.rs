@@ -1,6 +1,10 @@
 //! Terraform makes what AWS has to offer: network, cluster, database, storage, identities.
 
+mod certificates;
+mod detach;
+mod guests;
 mod kept_key;
+mod log_groups;
 
 use std::time::Duration;
 
@@ -59,11 +63,18 @@ impl Stage<Context> for InfrastructureStage {
                 "database-password",
                 "make sure the database's master password is stored",
                 Effect::Write,
-                MasterPassword { name: context.parameter(MASTER_PASSWORD) },
+                MasterPassword { name: context.parameter(&secrets::waiting_path(MASTER_PASSWORD)) },
             ),
             Step::new("init", "connect Terraform to its state", Effect::Write, Init),
             // Writes when a resource was cut off half-made: its taint is taken from the state.
             Step::new("plan", "compare the code with AWS", Effect::Write, Plan),
+            Step::new(
+                "detach",
+                "take from the load balancer what the plan deletes",
+                Effect::Write,
+                detach::Detach,
+            )
+            .leaves(&format!("an Ingress without what the plan deletes: {again}")),
             Step::new("apply", "apply the plan", Effect::Write, Apply)
                 .leaves(&format!("the resources that were made so far, all in the state: {again}")),
             Step::new("outputs", "read what the other stages need", Effect::Read, Outputs),
@@ -90,8 +101,20 @@ impl Stage<Context> for InfrastructureStage {
             .leaves(&format!(
                 "the database's key outside the state; the next deployment takes it over: {again}"
             )),
+            Step::new(
+                "guests",
+                "remove what GuardDuty put into the network",
+                Effect::Destructive,
+                guests::Remove,
+            ),
             Step::new("destroy", "destroy everything Terraform made", Effect::Destructive, Destroy)
                 .leaves(&format!("the resources that are still in the state: {again}")),
+            Step::new(
+                "log-groups",
+                "delete the log groups that AWS made again",
+                Effect::Destructive,
+                log_groups::DeleteRemade,
+            ),
             Step::new(
                 "parameters",
                 "delete the stored secrets",
@@ -140,8 +163,12 @@ impl Action<Context> for MasterPassword {
     }
 
     /// Stored before the database exists: a password that only memory knows would be lost with a
-    /// crash. The environment's own key does not exist yet, so the secrets stage encrypts it anew.
+    /// crash. The environment's own key does not exist yet, so it waits for it under another name,
+    /// from where the secrets stage takes it.
     fn run(&self, context: &Context, _: &StepRun<'_>) -> anyhow::Result<Outcome> {
+        if context.live_secret(MASTER_PASSWORD)?.is_some() {
+            return Ok(Outcome::Unchanged("stored already".to_owned()));
+        }
         let made = secrets::random_text(40, secrets::Alphabet::Alphanumeric)?;
         context.register(&made)?;
         Ok(match context.cloud()?.put_parameter_if_absent(&self.name, &made, None)? {
@@ -184,6 +211,10 @@ impl Action<Context> for Plan {
             if !completed.is_empty() {
                 return Err(guard::out_of_date(&completed, &context.command_line("plan")));
             }
+            let forgotten = certificates::let_go(context, run, &plan)?;
+            if !forgotten.is_empty() {
+                return Err(certificates::out_of_date(&forgotten, &context.command_line("plan")));
+            }
             guard::check(&plan, &context.allow_destroy)?;
             return Ok(Outcome::Unchanged(format!("as reviewed: {}", terraform::totals(&plan))));
         }
@@ -193,6 +224,11 @@ impl Action<Context> for Plan {
             None => Vec::new(),
         };
         if !completed.is_empty() {
+            planned = self::planned(context, run)?;
+        }
+        if let Some(plan) = &planned
+            && !certificates::let_go(context, run, plan)?.is_empty()
+        {
             planned = self::planned(context, run)?;
         }
         let Some(plan) = planned else {
@@ -209,8 +245,7 @@ impl Action<Context> for Plan {
 fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Option<terraform::Plan>> {
     let (terraform, watch) = (context.planning_terraform()?, Watch::of(run));
     let password = context.master_password()?;
-    let changes = terraform.plan(&watch, &password, terraform::Mode::Normal)?;
-    changes.then(|| terraform.show_plan(&watch)).transpose()
+    terraform.plan_adopting(&watch, &password, context.cloud()?, &|told| run.note(told))
 }
 
 /// Completes in the state what the plan would replace only because an interrupted run had begun to
@@ -310,7 +345,13 @@ impl Action<Context> for Destroy {
         if terraform.addresses(&watch)?.is_empty() {
             return Ok(Outcome::Unchanged("nothing is in the state".to_owned()));
         }
-        Ok(Outcome::Changed(terraform.destroy(&watch, &terraform::any_password()?)?))
+        let destroy = || terraform.destroy(&watch, &terraform::any_password()?);
+        let summary = match destroy() {
+            // GuardDuty comes back as long as there are nodes.
+            Err(_) if !run.interrupted() && !guests::remove(context, run)?.is_empty() => destroy()?,
+            other => other?,
+        };
+        Ok(Outcome::Changed(summary))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Our Helm release of Supabase: base, overlay, and what the other stages found out.
 
+mod retire;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
@@ -82,6 +84,12 @@ impl Stage<Context> for Release {
                 Test { made },
             )
             .leaves("the test's Pod with its log, and the revision that the message names"),
+            Step::new(
+                "retire",
+                "delete the certificates that were replaced",
+                Effect::Write,
+                retire::Retire,
+            ),
         ])
     }
 

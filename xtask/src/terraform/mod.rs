@@ -3,6 +3,7 @@
 //! Architecture invariant: the workspace and the backend are given to each process, never read from
 //! what an earlier command left on the disk, and secrets only travel as ephemeral variables.
 
+mod adoption;
 mod digest;
 mod drift;
 pub(crate) mod guard;
@@ -26,6 +27,7 @@ use crate::{
     watch::Watch,
 };
 
+pub(crate) use adoption::{is_log_group_of, log_group_prefixes};
 pub(crate) use digest::{markdown, totals};
 pub(crate) use drift::{Drifted, What};
 pub(crate) use kept_key::DATABASE_KEY;
@@ -68,6 +70,8 @@ pub(crate) struct Terraform {
     pub(crate) environment: BTreeMap<String, String>,
     /// See `kept_key`.
     pub(crate) kept_keys: Option<String>,
+    /// See `adoption`.
+    pub(crate) existing_log_groups: Vec<String>,
 }
 
 /// Exit code of `plan -detailed-exitcode` when there is something to do.
@@ -148,6 +152,7 @@ impl Terraform {
             .args(self.kept_keys.as_ref().filter(|_| mode == Mode::Normal))
             .arg(format!("-out={}", self.plan_file().display()))
             .arg(self.variables())
+            .args(self.adopted())
             .secret_env("TF_VAR_database_password", password)
             .allow_codes(&[0, CHANGES]);
         let finished = command.run(&mut |line| watch.progress(line.text))?;
@@ -228,6 +233,17 @@ impl Terraform {
         let command = self.command("keep what an interrupted run has begun", watch).args([
             "untaint",
             "-no-color",
+            "-lock-timeout=15m",
+            address,
+        ]);
+        follow(&command, watch)
+    }
+
+    /// Lets go of a resource: it stays in AWS, and nobody but us deletes it later.
+    pub(crate) fn forget(&self, watch: &Watch<'_>, address: &str) -> anyhow::Result<()> {
+        let command = self.command("forget what is still in use", watch).args([
+            "state",
+            "rm",
             "-lock-timeout=15m",
             address,
         ]);

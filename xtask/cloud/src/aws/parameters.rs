@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow};
 use aws_sdk_ssm::{
     error::{ProvideErrorMetadata, SdkError},
     operation::put_parameter::PutParameterError,
-    types::{ParameterMetadata, ParameterStringFilter, ParameterType},
+    types::{ParameterHistory, ParameterMetadata, ParameterStringFilter, ParameterType},
 };
 use serde::Serialize;
 use xtask_tools::{Redactor, Secret};
@@ -34,6 +34,15 @@ pub struct ParameterDescription {
     /// The KMS key that encrypts it, as it was named on writing; absent for a plain string.
     pub key_id: Option<String>,
     pub last_modified: Option<SystemTime>,
+}
+
+/// One version of a parameter. SSM keeps the last hundred, each readable under the key that it was
+/// written with.
+#[derive(Debug, Clone)]
+pub struct ParameterVersion {
+    pub value: Secret,
+    /// The KMS key that encrypts this version, as it was named on writing.
+    pub key_id: Option<String>,
 }
 
 /// What a write of a parameter came to.
@@ -134,6 +143,39 @@ impl Cloud {
         Ok(found)
     }
 
+    /// Every version of a parameter that SSM still has, decrypted, the oldest first; none when there
+    /// is no parameter of that name.
+    ///
+    /// # Errors
+    /// When SSM refuses or is not reached.
+    pub fn parameter_versions(&self, name: &str) -> Result<Vec<ParameterVersion>> {
+        block_on(async {
+            self.credentials().await?;
+            let history = self.ssm().get_parameter_history().name(name).with_decryption(true);
+            let mut pages = history.into_paginator().send();
+            let mut found = Vec::new();
+            while let Some(page) = pages.next().await {
+                let page = match page {
+                    Ok(page) => page,
+                    Err(failure)
+                        if failure
+                            .as_service_error()
+                            .is_some_and(|error| error.is_parameter_not_found()) =>
+                    {
+                        break;
+                    }
+                    Err(failure) => {
+                        let call = format!("ssm:GetParameterHistory for {name}");
+                        return Err(error::sdk(&call, &failure));
+                    }
+                };
+                found.extend(page.parameters.unwrap_or_default());
+            }
+            found.sort_by_key(|one| one.version);
+            Ok(found.into_iter().filter_map(version).collect())
+        })
+    }
+
     /// Writes a SecureString unless there is a parameter of that name. `key_id`: ID, ARN or alias
     /// of a KMS key; the account's own `aws/ssm` without one.
     ///
@@ -202,14 +244,7 @@ impl Cloud {
         block_on(async {
             let names: Vec<String> =
                 self.describe(path).await?.into_iter().map(|found| found.name).collect();
-            for batch in names.chunks(DELETE_BATCH) {
-                self.ssm()
-                    .delete_parameters()
-                    .set_names(Some(batch.to_vec()))
-                    .send()
-                    .await
-                    .map_err(|failure| error::sdk("ssm:DeleteParameters", &failure))?;
-            }
+            self.delete(&names).await?;
             // A name that SSM calls invalid was deleted by somebody else in between, or is still
             // there: looking once more tells which.
             let left = self.describe(path).await?;
@@ -220,6 +255,27 @@ impl Cloud {
             );
             Ok(names)
         })
+    }
+
+    /// Deletes parameters with all their versions; one that is not there is none to delete.
+    ///
+    /// # Errors
+    /// When SSM refuses or is not reached.
+    pub fn delete_parameters(&self, names: &[String]) -> Result<()> {
+        block_on(self.delete(names))
+    }
+
+    async fn delete(&self, names: &[String]) -> Result<()> {
+        self.credentials().await?;
+        for batch in names.chunks(DELETE_BATCH) {
+            self.ssm()
+                .delete_parameters()
+                .set_names(Some(batch.to_vec()))
+                .send()
+                .await
+                .map_err(|failure| error::sdk("ssm:DeleteParameters", &failure))?;
+        }
+        Ok(())
     }
 }
 
@@ -262,4 +318,8 @@ fn described(raw: ParameterMetadata) -> Option<ParameterDescription> {
         key_id: raw.key_id,
         last_modified: raw.last_modified_date.and_then(|date| SystemTime::try_from(date).ok()),
     })
+}
+
+fn version(raw: ParameterHistory) -> Option<ParameterVersion> {
+    Some(ParameterVersion { value: Secret::new(raw.value?), key_id: raw.key_id })
 }

@@ -62,6 +62,21 @@ impl Answer {
         error::answer(call, &code, &message)
     }
 
+    /// The code in the error document of a service that answers XML; empty where there is none.
+    pub(super) fn xml_code(&self) -> &str {
+        first_text(&self.body, "Code").unwrap_or_default()
+    }
+
+    /// Why a service that answers XML refused `call`.
+    pub(super) fn xml_refusal(&self, call: &str) -> anyhow::Error {
+        match self.xml_code() {
+            "" => anyhow!("{call} failed (status {})", self.status.as_u16()),
+            code => {
+                error::answer(call, code, first_text(&self.body, "Message").unwrap_or_default())
+            }
+        }
+    }
+
     /// Whether sending the same again may help.
     fn is_transient(&self) -> bool {
         self.status.is_server_error()
@@ -72,7 +87,54 @@ impl Answer {
     }
 }
 
+/// The text of the first element of this name in a document that has no nested ones of it.
+pub(super) fn first_text<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    rest.split('<').next()
+}
+
 impl Cloud {
+    /// Asks a service with JSON answers. `target`: what names the call to the service, such as
+    /// `TrentService.DescribeKey`.
+    pub(super) async fn ask_json(
+        &self,
+        name: &'static str,
+        (service, variable): (&'static str, &str),
+        target: &str,
+        body: &Value,
+    ) -> Result<Answer> {
+        self.send(&Call {
+            name,
+            service,
+            method: Method::POST,
+            url: format!("{}/", self.endpoint(service, variable)),
+            headers: vec![
+                ("content-type", "application/x-amz-json-1.1".into()),
+                ("x-amz-target", target.to_owned()),
+            ],
+            body: body.to_string().into_bytes(),
+        })
+        .await
+    }
+
+    /// Asks a service with forms and XML answers. `form`: `Action=…&Version=…` and what follows.
+    pub(super) async fn ask_form(
+        &self,
+        name: &'static str,
+        (service, variable): (&'static str, &str),
+        form: String,
+    ) -> Result<Answer> {
+        self.send(&Call {
+            name,
+            service,
+            method: Method::POST,
+            url: format!("{}/", self.endpoint(service, variable)),
+            headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
+            body: form.into_bytes(),
+        })
+        .await
+    }
+
     /// Signs and sends, again after throttling, a server's error or a lost connection. Every call
     /// in here may be repeated without harm.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer> {

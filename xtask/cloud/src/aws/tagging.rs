@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Cloud, signed::Call};
+use super::Cloud;
 use crate::runtime::block_on;
 
 /// A resource that carries a tag.
@@ -72,20 +71,9 @@ impl Cloud {
             "ResourcesPerPage": 100,
             "PaginationToken": token,
         });
-        let endpoint = self.endpoint("tagging", "RESOURCE_GROUPS_TAGGING_API");
         let target = "ResourceGroupsTaggingAPI_20170126.GetResources";
-        let call = Call {
-            name,
-            service: "tagging",
-            method: Method::POST,
-            url: format!("{endpoint}/"),
-            headers: vec![
-                ("content-type", "application/x-amz-json-1.1".into()),
-                ("x-amz-target", target.into()),
-            ],
-            body: body.to_string().into_bytes(),
-        };
-        let answer = self.send(&call).await?;
+        let service = ("tagging", "RESOURCE_GROUPS_TAGGING_API");
+        let answer = self.ask_json(name, service, target, &body).await?;
         if answer.status.is_success() {
             return serde_json::from_str(&answer.body)
                 .with_context(|| format!("failed to read the answer of {name}"));

@@ -173,13 +173,24 @@ impl Cluster {
         target: &Target,
         annotations: &BTreeMap<String, String>,
     ) -> Result<()> {
-        let patch = json!({ "metadata": { "annotations": annotations } });
+        self.merge(target, &json!({ "metadata": { "annotations": annotations } })).await
+    }
+
+    /// Merges `change` into an object: null takes a field away, a list is replaced.
+    ///
+    /// # Errors
+    /// When there is no such object, or the server refuses or is not reached.
+    pub fn change(&self, target: &Target, change: &Value) -> Result<()> {
+        ask(self.merge(target, change))
+    }
+
+    async fn merge(&self, target: &Target, change: &Value) -> Result<()> {
         let parameters =
             PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
         self.api(&target.kind, target.namespace.as_deref())
-            .patch(&target.name, &parameters, &Patch::Merge(&patch))
+            .patch(&target.name, &parameters, &Patch::Merge(change))
             .await
-            .map_err(|failure| error::explain(&format!("failed to annotate {target}"), failure))?;
+            .map_err(|failure| error::explain(&format!("failed to change {target}"), failure))?;
         Ok(())
     }
 

@@ -1,8 +1,12 @@
 //! AWS where moto cannot play it: refusals, throttling, pages, a lost connection.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use xtask_cloud::{Cloud, CloudConfig, Encryption, Key};
+use serde_json::Value;
+use xtask_cloud::{Cloud, CloudConfig, Encryption, Key, Recreation, Wait};
 use xtask_tools::Secret;
 
 use crate::standin::{Reply, Request, StandIn};
@@ -87,6 +91,54 @@ fn a_refused_value_is_not_in_the_error() {
     let text = format!("{error:?}");
     assert!(text.contains("ssm:PutParameter for /dev/a failed"), "{text}");
     assert!(!text.contains(CANARY), "{text}");
+}
+
+#[test]
+fn a_parameter_loses_its_old_versions_and_never_its_value() {
+    let aws = StandIn::start(|_| Reply::new(200, r#"{"Version":1}"#));
+    let all = [Recreation {
+        name: "/dev/a".to_owned(),
+        copy: "/dev/pending/a".to_owned(),
+        value: Secret::new(CANARY),
+    }];
+    let wait = Wait::at_most(Duration::from_secs(60));
+    cloud(&aws.url).recreate_parameters(&all, "key", Duration::ZERO, &wait).unwrap();
+    let asked = aws.asked();
+    let calls: Vec<_> = asked
+        .iter()
+        .map(|request| {
+            let body: Value = serde_json::from_str(&request.body).unwrap();
+            let action = request.headers["x-amz-target"].trim_start_matches("AmazonSSM.");
+            let name = body["Name"].as_str().or(body["Names"][0].as_str()).unwrap();
+            format!("{action} {name} {} {}", body["KeyId"], body["Overwrite"])
+        })
+        .collect();
+    assert_eq!(
+        calls,
+        [
+            r#"PutParameter /dev/pending/a "key" true"#,
+            "DeleteParameters /dev/a null null",
+            r#"PutParameter /dev/a "key" false"#,
+            "DeleteParameters /dev/pending/a null null",
+        ]
+    );
+}
+
+#[test]
+fn versions_are_read_with_the_key_of_each() {
+    let aws = StandIn::start(|_| {
+        let version = |number: u8, key: &str| {
+            format!(r#"{{"Name":"/dev/a","Value":"v{number}","Version":{number},"KeyId":"{key}"}}"#)
+        };
+        Reply::new(
+            200,
+            format!(r#"{{"Parameters":[{},{}]}}"#, version(2, "ours"), version(1, "alias/aws/ssm")),
+        )
+    });
+    let versions = cloud(&aws.url).parameter_versions("/dev/a").unwrap();
+    let shown: Vec<_> =
+        versions.iter().map(|one| (one.value.expose(), one.key_id.as_deref().unwrap())).collect();
+    assert_eq!(shown, [("v1", "alias/aws/ssm"), ("v2", "ours")]);
 }
 
 #[test]
@@ -284,4 +336,49 @@ fn snapshots_of_every_kind_and_page_need_their_key() {
     let denied = StandIn::start(|_| Reply::new(403, "<ErrorResponse/>"));
     let error = cloud(&denied.url).databases_encrypted_with("k").unwrap_err().to_string();
     assert!(error.contains("rds:DescribeDBInstances"), "not knowing is not a no: {error}");
+}
+
+/// The index of tags lists what was deleted an hour ago; the services know better.
+#[test]
+fn what_a_service_does_not_know_any_more_is_not_left() {
+    let aws = StandIn::start(|request| {
+        let gone = |code: &str| {
+            Reply::new(
+                400,
+                format!(
+                    "<Response><Errors><Error><Code>{code}</Code><Message>no</Message></Error></Errors></Response>"
+                ),
+            )
+        };
+        let body = &request.body;
+        match () {
+            () if body.contains("DescribeVolumes") => gone("InvalidVolume.NotFound"),
+            () if body.contains("DescribeLoadBalancers") => gone("LoadBalancerNotFound"),
+            () if body.contains("DescribeInstances") => Reply::new(
+                200,
+                "<a><item><instanceState><name>terminated</name></instanceState></item></a>",
+            ),
+            () if body.contains("DescribeSubnets") => {
+                Reply::new(200, "<a><item><state>available</state></item></a>")
+            }
+            () if body.contains("DescribeVpcs") => gone("UnauthorizedOperation"),
+            () => json_error(400, "ResourceNotFoundException", "no"),
+        }
+    });
+    let cloud = cloud(&aws.url);
+    let departing =
+        |rest: &str| cloud.is_departing(&format!("arn:aws:{rest}")).map_err(|e| e.to_string());
+    for gone in [
+        "ec2:eu-west-1:123456789012:volume/vol-1",
+        "ec2:eu-west-1:123456789012:instance/i-1",
+        "elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/k8s-x/1",
+        "acm:eu-west-1:123456789012:certificate/1",
+        "eks:eu-west-1:123456789012:nodegroup/supabase-dev/a/1",
+    ] {
+        assert_eq!(departing(gone), Ok(true), "{gone}");
+    }
+    assert_eq!(departing("ec2:eu-west-1:123456789012:subnet/subnet-1"), Ok(false));
+    assert_eq!(departing("sns:eu-west-1:123456789012:topic"), Ok(false), "nobody is asked");
+    let denied = departing("ec2:eu-west-1:123456789012:vpc/vpc-1").unwrap_err();
+    assert!(denied.contains("not allowed to call ec2:Describe*"), "{denied}");
 }

@@ -14,9 +14,9 @@ os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "0")
 # Moto makes AWS clients of its own in places; they must never look for real credentials.
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
-from . import backup, budgets, cloudwatch, ec2, eks, kms, rds, s3, server, sts  # noqa: E402
+from . import acm, backup, budgets, cloudwatch, ec2, eks, guardduty, kms, logs, rds, s3, server, sts, tagging, wafv2  # noqa: E402
 
-PATCHED = (backup, budgets, cloudwatch, ec2, eks, kms, rds, s3, sts)
+PATCHED = (acm, backup, budgets, cloudwatch, ec2, eks, guardduty, kms, logs, rds, s3, sts, tagging, wafv2)
 
 if __name__ == "__main__":
     server.serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0)

@@ -82,6 +82,30 @@ impl Aws {
         serde_json::from_str(&text).with_context(|| format!("{service} did not answer JSON"))
     }
 
+    /// A call of a service with JSON answers that says nothing but whether it worked.
+    pub(crate) async fn post_json(
+        &self,
+        service: &str,
+        target: &str,
+        body: &Value,
+    ) -> anyhow::Result<()> {
+        let response = self
+            .http
+            .post(self.access.endpoint.clone())
+            .header(AUTHORIZATION, self.authorization(service))
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .header("X-Amz-Target", target)
+            .body(body.to_string())
+            .send()
+            .await
+            .with_context(|| format!("failed to call {target}"))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let text = response.text().await.unwrap_or_default();
+        anyhow::bail!("{target} failed: {text}")
+    }
+
     /// The status of a HEAD of a bucket.
     pub(crate) async fn head_bucket(&self, bucket: &str) -> anyhow::Result<u16> {
         let url = self

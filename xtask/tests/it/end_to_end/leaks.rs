@@ -28,6 +28,22 @@ pub(super) fn no_secret_leaks(sandbox: &Sandbox, environment: &str) {
     ));
 }
 
+/// No version of a secret can be read under another key than the environment's, and none still waits
+/// for that key.
+pub(super) fn secrets_have_one_key(sandbox: &Sandbox, environment: &str) {
+    let (cloud, prefix) = (sandbox.cloud(), format!("/{environment}/supabase"));
+    let described = cloud.describe_parameters(&prefix).unwrap();
+    let signing = format!("{prefix}/jwt/secret");
+    let key = described.iter().find(|one| one.name == signing).unwrap().key_id.clone();
+    assert!(key.as_ref().is_some_and(|key| key.starts_with("arn:aws:kms:")), "{key:?}");
+    for secret in described.iter().filter(|one| one.key_id.is_some()) {
+        let versions = cloud.parameter_versions(&secret.name).unwrap();
+        let is_exposed = versions.iter().any(|version| version.key_id != key);
+        assert!(!is_exposed, "a version of {} is under another key", secret.name);
+        assert!(!secret.name.contains("/pending/"), "{} still waits", secret.name);
+    }
+}
+
 /// Whether a text holds a stored secret, in any form.
 pub(super) fn reveals_a_secret(sandbox: &Sandbox, environment: &str, text: &str) -> bool {
     knowing(&secrets(sandbox, environment)).reveals(text)

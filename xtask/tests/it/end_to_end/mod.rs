@@ -9,7 +9,7 @@ mod mishaps;
 mod repair;
 mod sandbox;
 
-use leaks::no_secret_leaks;
+use leaks::{no_secret_leaks, secrets_have_one_key};
 use sandbox::{Sandbox, outcomes, tell};
 
 use crate::harness::Said;
@@ -34,6 +34,8 @@ fn dev_and_prod_from_nothing_to_nothing() {
     assert!(plan.out.contains("No changes"), "{}", plan.out);
     no_secret_leaks(&sandbox, "dev");
     no_secret_leaks(&sandbox, "prod");
+    secrets_have_one_key(&sandbox, "dev");
+    secrets_have_one_key(&sandbox, "prod");
 
     std::thread::scope(|scope| {
         let prod = scope.spawn(|| sandbox.must("destroy prod --sandbox --confirm prod"));

@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) group: Option<String>,
     pub(crate) deletion_protection: bool,
     pub(crate) name: Option<String>,
+    /// An ARN, or `none` to have no web ACL; absent leaves what there is.
+    pub(crate) web_acl: Option<String>,
 }
 
 impl Settings {
@@ -124,6 +126,7 @@ impl Settings {
                 .get("deletion_protection.enabled")
                 .is_some_and(|text| text == "true"),
             name: get("load-balancer-name").map(str::to_owned),
+            web_acl: get("wafv2-acl-arn").filter(|text| !text.is_empty()).map(str::to_owned),
         })
     }
 

@@ -12,6 +12,7 @@ use kube::api::Api;
 use tokio::task::JoinSet;
 
 use super::annotations::{Settings, unknown};
+use super::attachments;
 use super::elbv2::{self, Wanted};
 use super::registry::{LoadBalancer, Site};
 use crate::addons::{LOAD_BALANCER_CONTROLLER, Running};
@@ -186,7 +187,10 @@ async fn deploy(
         stack: settings.group.clone().unwrap_or_else(|| full_name(ingress)),
         port: settings.listeners.first().map_or(80, |(_, port)| *port),
     };
-    elbv2::ensure(&Aws::new(cluster.config.aws.clone()), &wanted).await
+    let aws = Aws::new(cluster.config.aws.clone());
+    let made = elbv2::ensure(&aws, &wanted).await?;
+    attachments::ensure(&aws, &wanted.name, &made.arn, settings).await?;
+    Ok(made)
 }
 
 /// `k8s-<namespace>-<name>-<hash>`, as the controller names what has no name of its own.

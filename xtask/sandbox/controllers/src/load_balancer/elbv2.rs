@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use crate::aws::{Aws, AwsError, first_text, texts};
 
-const ELBV2: (&str, &str) = ("elasticloadbalancing", "2015-12-01");
+pub(super) const ELBV2: (&str, &str) = ("elasticloadbalancing", "2015-12-01");
 const EC2: (&str, &str) = ("ec2", "2016-11-15");
 
 /// What the controller asks for.
@@ -23,6 +23,7 @@ pub(crate) struct Wanted {
 
 /// What the account answers.
 pub(crate) struct Made {
+    pub(crate) arn: String,
     pub(crate) hostname: String,
     pub(crate) address: IpAddr,
 }
@@ -30,12 +31,13 @@ pub(crate) struct Made {
 /// Makes the load balancer and its target group, or finds those that exist.
 pub(crate) async fn ensure(aws: &Aws, wanted: &Wanted) -> anyhow::Result<Made> {
     let subnets = subnets(aws, wanted).await?;
-    let hostname = match describe(aws, &wanted.name).await? {
-        Some((_, hostname)) => hostname,
+    let (arn, hostname) = match describe(aws, &wanted.name).await? {
+        Some(found) => found,
         None => create(aws, wanted, &subnets).await?,
     };
     let address = subnets.first().and_then(|(_, cidr)| address_in(cidr));
     Ok(Made {
+        arn,
         hostname,
         address: address.context("the subnets of the load balancer have no addresses")?,
     })
@@ -46,13 +48,17 @@ pub(crate) async fn delete(aws: &Aws, name: &str) -> anyhow::Result<()> {
     if let Some((arn, _)) = describe(aws, name).await? {
         aws.query(ELBV2, "DeleteLoadBalancer", &one("LoadBalancerArn", arn)).await?;
     }
-    let groups = BTreeMap::from([("Names.member.1".to_owned(), name.to_owned())]);
-    if let Some(groups) = found(aws.query(ELBV2, "DescribeTargetGroups", &groups).await)? {
-        for arn in texts(&groups, "TargetGroupArn") {
-            aws.query(ELBV2, "DeleteTargetGroup", &one("TargetGroupArn", arn)).await?;
-        }
+    for arn in target_groups(aws, name).await? {
+        aws.query(ELBV2, "DeleteTargetGroup", &one("TargetGroupArn", arn)).await?;
     }
     Ok(())
+}
+
+/// The target groups of this name; none is fine.
+pub(super) async fn target_groups(aws: &Aws, name: &str) -> anyhow::Result<Vec<String>> {
+    let names = one("Names.member.1", name.to_owned());
+    let answer = found(aws.query(ELBV2, "DescribeTargetGroups", &names).await)?;
+    Ok(answer.map(|answer| texts(&answer, "TargetGroupArn")).unwrap_or_default())
 }
 
 /// The subnets that carry the role of this scheme, with their address blocks.
@@ -97,7 +103,7 @@ async fn create(
     aws: &Aws,
     wanted: &Wanted,
     subnets: &[(String, String)],
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(String, String)> {
     let scheme = if wanted.internet_facing { "internet-facing" } else { "internal" };
     let mut parameters = BTreeMap::from([
         ("Name".to_owned(), wanted.name.clone()),
@@ -118,7 +124,9 @@ async fn create(
     ]);
     group.extend(tags(wanted, &format!("{}:{}", wanted.stack, wanted.port)));
     aws.query(ELBV2, "CreateTargetGroup", &group).await?;
-    first_text(&answer, "DNSName").context("CreateLoadBalancer answered no DNSName")
+    first_text(&answer, "LoadBalancerArn")
+        .zip(first_text(&answer, "DNSName"))
+        .context("CreateLoadBalancer answered no ARN or no DNSName")
 }
 
 /// The tags by which a tear-down finds what a cluster left behind.
@@ -138,7 +146,7 @@ fn tags(wanted: &Wanted, resource: &str) -> BTreeMap<String, String> {
     numbered.collect()
 }
 
-fn one(name: &str, value: String) -> BTreeMap<String, String> {
+pub(super) fn one(name: &str, value: String) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), value)])
 }
 

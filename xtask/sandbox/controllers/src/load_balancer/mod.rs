@@ -1,6 +1,7 @@
 //! Application load balancers: what the AWS Load Balancer Controller makes of Ingresses.
 
 mod annotations;
+mod attachments;
 mod controller;
 mod elbv2;
 mod registry;

@@ -92,6 +92,8 @@ impl Account {
         let (status, text) = if let Some(action) = header("x-amz-target").strip_prefix("AmazonSSM.")
         {
             ssm(&contents, action, &serde_json::from_slice(&body).unwrap())
+        } else if header("x-amz-target").starts_with("AWSWAF_") {
+            (200, "{}".to_owned())
         } else if parts.uri.path().starts_with("/clusters/") {
             (200, json!({"cluster": {"identity": {"oidc": {"issuer": ISSUER}}}}).to_string())
         } else if header("authorization").contains("/s3/") {
@@ -189,6 +191,7 @@ fn query(contents: &mut Contents, call: &BTreeMap<String, String>) -> (u16, Stri
             contents.load_balancers.remove(&name("LoadBalancerArn"));
             (200, "<R/>".to_owned())
         }
+        "DescribeListeners" => (200, "<R/>".to_owned()),
         "DescribeTargetGroups" => fail("TargetGroupNotFound"),
         "CreateTargetGroup" => (200, "<R/>".to_owned()),
         other => panic!("unexpected call of {other}"),
