@@ -46,11 +46,11 @@ resource "aws_iam_role_policy" "flow" {
         Resource = ["arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${aws_cloudwatch_log_group.flow.name}", "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${aws_cloudwatch_log_group.flow.name}:*"]
       },
       {
-        # Cannot be narrowed to a group.
+        # A list cannot be narrowed to one group.
         Sid      = "FindGroup"
         Effect   = "Allow"
         Action   = ["logs:DescribeLogGroups"]
-        Resource = ["*"]
+        Resource = ["arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:*"]
       },
     ]
   })
