@@ -24,8 +24,9 @@ pub(super) fn what_was_changed_by_hand_is_put_back(sandbox: &Sandbox) {
     let containers = json!([{ "name": "auth", "image": "supabase/gotrue:v1" }]);
     by_hand("supabase-auth", json!({ "template": { "spec": { "containers": containers } } }));
 
-    let said = sandbox.must("stage database dev --sandbox");
-    let said = format!("{}{}", said.out, sandbox.must("stage release dev --sandbox").out);
+    let database = sandbox.must("stage database dev --sandbox");
+    let release = sandbox.must("stage release dev --sandbox");
+    let said = [database.out, database.error, release.out, release.error].concat();
     let names = ["Deployment supabase/supabase-meta", "Deployment supabase/supabase-auth"];
     let policies = policies.iter().map(|name| format!("NetworkPolicy supabase/{name}"));
     for name in policies.chain(names.map(str::to_owned)) {
