@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::sleep;
 
-use super::Cloud;
+use super::{Cloud, signed::first_text};
 use crate::{
     Wait,
     runtime::{block_on, wait_for},
@@ -109,12 +109,7 @@ impl Cloud {
                 self.act("ec2:DeleteVpcEndpoints", "DeleteVpcEndpoints", &ids).await?;
             }
             for id in &guests.endpoints {
-                loop {
-                    let filter = [("vpc-endpoint-id".to_owned(), id.as_str())];
-                    let left: Endpoints = self.described("DescribeVpcEndpoints", &filter).await?;
-                    if left.set.item.iter().all(|endpoint| endpoint.state == "deleted") {
-                        break;
-                    }
+                while !self.endpoint_is_gone(id).await? {
                     seen.note(format!("endpoint {id} is being deleted"));
                     sleep(INTERVAL).await;
                 }
@@ -125,6 +120,13 @@ impl Cloud {
             }
             Ok(())
         })
+    }
+
+    /// Not while it is being deleted: until its end its interfaces use the group.
+    async fn endpoint_is_gone(&self, id: &str) -> Result<bool> {
+        let ids = numbered("VpcEndpointId", &[id.to_owned()]);
+        let body = self.act("ec2:DescribeVpcEndpoints", "DescribeVpcEndpoints", &ids).await?;
+        Ok(first_text(&body, "state").is_none_or(|state| state == "deleted"))
     }
 
     async fn guests_of(&self, network: &str) -> Result<Guests> {

@@ -382,3 +382,46 @@ fn what_a_service_does_not_know_any_more_is_not_left() {
     let denied = departing("ec2:eu-west-1:123456789012:vpc/vpc-1").unwrap_err();
     assert!(denied.contains("not allowed to call ec2:Describe*"), "{denied}");
 }
+
+#[test]
+fn what_guardduty_put_into_a_network_is_found_and_removed_in_order() {
+    let aws = StandIn::start(|request| {
+        let body = &request.body;
+        let item = |set: &str, inner: &str| {
+            Reply::new(200, format!("<R><{set}><item>{inner}</item></{set}></R>"))
+        };
+        match () {
+            () if body.contains("VpcEndpointId.1=") && body.contains("Describe") => Reply::new(
+                400,
+                "<Response><Errors><Error><Code>InvalidVpcEndpointId.NotFound</Code></Error></Errors></Response>",
+            ),
+            () if body.contains("DescribeVpcs") => item("vpcSet", "<vpcId>vpc-1</vpcId>"),
+            () if body.contains("DescribeVpcEndpoints") => item(
+                "vpcEndpointSet",
+                "<vpcEndpointId>vpce-1</vpcEndpointId><state>available</state>",
+            ),
+            () if body.contains("DescribeSecurityGroups") => item(
+                "securityGroupInfo",
+                "<groupId>sg-1</groupId><ipPermissions><item><groups><item><groupId>sg-2</groupId></item></groups></item></ipPermissions>",
+            ),
+            () => Reply::new(200, "<R/>"),
+        }
+    });
+    let cloud = cloud(&aws.url);
+    let guests = cloud.guests(&[("Project", "supabase"), ("Environment", "dev")]).unwrap();
+    assert_eq!(guests.endpoints, ["vpce-1"]);
+    assert_eq!(guests.security_groups, ["sg-1"], "a group that a rule names is somebody else's");
+    cloud.remove_guests(&guests, &Wait::at_most(Duration::from_secs(60))).unwrap();
+    let changes: Vec<_> = aws
+        .asked()
+        .iter()
+        .filter_map(|request| request.body.strip_prefix("Action=Delete").map(str::to_owned))
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            "VpcEndpoints&Version=2016-11-15&VpcEndpointId.1=vpce-1",
+            "SecurityGroup&Version=2016-11-15&GroupId=sg-1",
+        ]
+    );
+}
