@@ -87,7 +87,7 @@ impl Cloud {
     pub fn guests(&self, tags: &[(&str, &str)]) -> Result<Guests> {
         block_on(async {
             let tags: Vec<_> = tags.iter().map(|(k, v)| (format!("tag:{k}"), *v)).collect();
-            let networks: Networks = self.described("DescribeVpcs", &tags).await?;
+            let networks: Networks = self.network_items("DescribeVpcs", &tags).await?;
             let mut guests = Guests::default();
             for network in networks.set.item {
                 let found = self.guests_of(&network.id).await?;
@@ -131,8 +131,8 @@ impl Cloud {
 
     async fn guests_of(&self, network: &str) -> Result<Guests> {
         let filter = [("vpc-id".to_owned(), network), (format!("tag:{MANAGED}"), "true")];
-        let endpoints: Endpoints = self.described("DescribeVpcEndpoints", &filter).await?;
-        let groups: Groups = self.described("DescribeSecurityGroups", &filter).await?;
+        let endpoints: Endpoints = self.network_items("DescribeVpcEndpoints", &filter).await?;
+        let groups: Groups = self.network_items("DescribeSecurityGroups", &filter).await?;
         let living = endpoints.set.item.into_iter().filter(|one| one.state != "deleted");
         Ok(Guests {
             endpoints: living.map(|endpoint| endpoint.id).collect(),
@@ -140,7 +140,7 @@ impl Cloud {
         })
     }
 
-    async fn described<T: DeserializeOwned>(
+    async fn network_items<T: DeserializeOwned>(
         &self,
         action: &str,
         filters: &[(String, &str)],
