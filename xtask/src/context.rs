@@ -325,34 +325,26 @@ impl Context {
         Ok(path)
     }
 
-    /// Puts file and line in front of what Helm says about a value of the overlay.
+    /// What Helm says about a value of base or overlay, with the file and the line in front.
     pub(crate) fn locate_in_overlay(&self, error: &anyhow::Error) -> String {
         let overlay = &self.environment.overlay;
         let failure = error.downcast_ref::<CommandFailure>();
         let lines = failure.map(|failure| failure.tail.clone()).unwrap_or_default();
-        let found = lines.iter().find_map(|line| schema_complaint(line));
-        match found {
-            Some((pointer, complaint)) => format!(
-                "{}:{}: `{}` {complaint}; helm/supabase/values.yaml describes every value",
-                overlay.shown(),
-                overlay.line_of(&pointer),
-                pointer.trim_start_matches('/').replace('/', "."),
-            ),
+        let complaint = lines.iter().find_map(|line| complaint_of_chart(line));
+        match complaint.and_then(|text| Some((overlay.place_in(text)?, text))) {
+            Some((place, text)) => {
+                format!("{place}: {text}; helm/supabase/values.yaml describes every value")
+            }
             None => format!("the chart does not render with {}: {error:#}", overlay.shown()),
         }
     }
 }
 
-/// The JSON pointer and the complaint of a line such as
-/// `- at '/auth/smtp': additional properties 'prot' not allowed`.
-fn schema_complaint(line: &str) -> Option<(String, String)> {
-    let rest = line.trim().strip_prefix("- at '")?;
-    let (pointer, complaint) = rest.split_once("': ")?;
-    let unknown =
-        complaint.strip_prefix("additional properties '").and_then(|rest| rest.split('\'').next());
-    let pointer = unknown.map_or_else(|| pointer.to_owned(), |key| format!("{pointer}/{key}"));
-    let complaint = if unknown.is_some() { "is not a value of this chart" } else { complaint };
-    Some((pointer, complaint.to_owned()))
+/// What a template says that refuses its values:
+/// `execution error at (supabase/templates/x.yaml:1:2): kong.autoscaling: …`.
+fn complaint_of_chart(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("execution error at (")?;
+    rest.split_once("): ").map(|(_, complaint)| complaint.trim())
 }
 
 /// Waits on the terms of a step: its deadline, the person's interrupt, its progress line.
@@ -377,18 +369,17 @@ pub(crate) fn waiting_until<T>(
 
 #[cfg(test)]
 mod tests {
-    use super::schema_complaint;
+    use super::complaint_of_chart;
 
     #[test]
-    fn a_schema_complaint_names_the_very_key() {
+    fn a_complaint_of_the_chart_is_found_in_what_helm_says() {
         assert_eq!(
-            schema_complaint("- at '/auth/smtp': additional properties 'prot' not allowed"),
-            Some(("/auth/smtp/prot".to_owned(), "is not a value of this chart".to_owned()))
+            complaint_of_chart(
+                "Error: execution error at (supabase/templates/kong/x.yaml:1:4): kong.autoscaling: minReplicas 5 is \
+                 above maxReplicas 4"
+            ),
+            Some("kong.autoscaling: minReplicas 5 is above maxReplicas 4")
         );
-        assert_eq!(
-            schema_complaint("- at '/kong/replicas': got string, want integer"),
-            Some(("/kong/replicas".to_owned(), "got string, want integer".to_owned()))
-        );
-        assert_eq!(schema_complaint("Error: values don't meet"), None);
+        assert_eq!(complaint_of_chart("Error: values don't meet"), None);
     }
 }

@@ -102,6 +102,12 @@ impl Platform {
         }
     }
 
+    /// Whether the values that this repository ships are right here as they are: nobody's account,
+    /// network or mail is behind them.
+    pub(crate) fn takes_shipped_values(&self) -> bool {
+        self.is_sandbox
+    }
+
     /// What a command has to say to work on this platform again.
     pub(crate) fn flags(&self) -> &'static str {
         if self.is_sandbox { " --sandbox" } else { "" }

@@ -3,20 +3,19 @@
 //! The state bucket is a chicken-and-egg: it is made bare by a signed request, then Terraform's
 //! bootstrap module, whose own state lives in that bucket, adopts and hardens it.
 
-use std::path::{Path, PathBuf};
-
 use xtask_cloud::Encryption;
 
 use super::{Session, drift::LONGEST};
 use crate::{
-    cli::Bootstrap, config::DOCUMENTATION_ACCOUNT, context::Context, exit::Exit,
-    terraform::Terraform, watch::Watch,
+    cli::Bootstrap, config::AccountFile, context::Context, exit::Exit, terraform::Terraform,
+    watch::Watch,
 };
 
 pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Exit> {
     let bucket_of = |context: &Context| context.environment.state_bucket();
     if arguments.dry_run {
         let context = session.offline(&arguments.target)?;
+        account_file(&context)?;
         session
             .console
             .line(&format!("write  make bucket {} unless it is there", bucket_of(&context)));
@@ -30,6 +29,7 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
         return Ok(Exit::Done);
     }
     let context = session.context(&arguments.target)?;
+    refuse_placeholders(&context)?;
     let cloud = context.cloud()?;
     session.console.line(
         "This makes IAM roles, so it needs an administrator's credentials; every later command gets by with the \
@@ -66,7 +66,7 @@ fn make_workspace(context: &Context, watch: &Watch<'_>) -> anyhow::Result<()> {
 pub(super) fn module(context: &Context) -> anyhow::Result<Terraform> {
     let terraform = Terraform {
         module: context.root.join("terraform/bootstrap"),
-        var_file: account_file(&context.root, &context.environment.account_id)?,
+        var_file: account_file(context)?.path,
         // One state an account, whatever environments live in it.
         workspace: "default".to_owned(),
         ..context.terraform()?.aside("bootstrap")
@@ -74,14 +74,16 @@ pub(super) fn module(context: &Context) -> anyhow::Result<Terraform> {
     Ok(terraform.with_state_key("bootstrap.tfstate"))
 }
 
-/// The values of an account's bootstrap.
-fn account_file(root: &Path, account: &str) -> anyhow::Result<PathBuf> {
-    let shown = format!("terraform/bootstrap/accounts/{account}.tfvars");
-    let file = root.join(&shown);
-    if file.is_file() {
-        return Ok(file);
+fn account_file(context: &Context) -> anyhow::Result<AccountFile> {
+    AccountFile::load(&context.root, &context.environment.account_id)
+}
+
+/// Roles for a repository that is somebody else's would be an open door.
+fn refuse_placeholders(context: &Context) -> anyhow::Result<()> {
+    let found = account_file(context)?.placeholders;
+    if found.is_empty() || context.platform.takes_shipped_values() {
+        return Ok(());
     }
-    Err(Exit::BadInput.error(format!(
-        "{shown} does not exist; copy terraform/bootstrap/accounts/{DOCUMENTATION_ACCOUNT}.tfvars and fill it in"
-    )))
+    let list: Vec<String> = found.iter().map(|found| format!("  - {found}")).collect();
+    Err(Exit::BadInput.error(format!("nothing was started, because of:\n{}", list.join("\n"))))
 }

@@ -3,22 +3,41 @@
 //! Architecture invariant: adding an environment touches no code. Whatever is wrong in the files is
 //! reported as one sentence with file, line, key and remedy before anything is started.
 
+mod hcl;
+mod located;
 mod neighbours;
+#[cfg(test)]
+mod oracle;
 mod overlay;
 mod placeholders;
+mod schema;
+mod source;
 mod tfvars;
+mod types;
 mod versions;
+mod yaml;
 
 use std::path::{Path, PathBuf};
+
+use xtask_tools::did_you_mean;
 
 use crate::exit::Exit;
 
 pub(crate) use overlay::Overlay;
 pub(crate) use placeholders::{DOCUMENTATION_ACCOUNT, Placeholder};
+pub(crate) use tfvars::Vars;
 pub(crate) use versions::{Support, kubernetes_support, postgres_support};
 
 /// The tag `Project` of all that is ours, as `terraform/locals.tf` has it.
 pub(crate) const PROJECT: &str = "supabase";
+
+/// What the files of every environment are compared with, below the repository's root.
+pub(crate) const SHARED: [&str; 4] = [
+    "terraform/variables.tf",
+    "helm/overlays/base.yaml",
+    "helm/supabase/values.yaml",
+    "helm/supabase/values.schema.json",
+];
 
 /// A validated environment.
 #[derive(Debug, Clone)]
@@ -32,7 +51,10 @@ pub(crate) struct Environment {
     pub(crate) domain: Option<String>,
     pub(crate) var_file: PathBuf,
     pub(crate) overlay_file: PathBuf,
+    /// What the release is given, the runner's own part left out.
     pub(crate) overlay: Overlay,
+    /// What Terraform is given.
+    pub(crate) vars: Vars,
     /// Values that were never filled in, with their place.
     pub(crate) placeholders: Vec<Placeholder>,
 }
@@ -45,8 +67,14 @@ impl Environment {
     pub(crate) fn load(root: &Path, name: &str) -> anyhow::Result<Self> {
         let folder = root.join("terraform/environments");
         let var_file = folder.join(format!("{name}.tfvars"));
-        if !is_plain_name(name) || !var_file.is_file() {
+        if name.contains(['/', '\\', '.']) || !var_file.is_file() {
             return Err(unknown(name, &known(&folder)));
+        }
+        if let Some(why) = name_refused(name) {
+            return Err(Exit::BadInput.error(format!(
+                "terraform/environments/{name}.tfvars: the name `{name}` {why}; rename the file, its overlay and \
+                 `environment`"
+            )));
         }
         let overlay_file = root.join(format!("helm/overlays/{name}.yaml"));
         if !overlay_file.is_file() {
@@ -56,16 +84,16 @@ impl Environment {
             )));
         }
         let shown = format!("terraform/environments/{name}.tfvars");
-        let vars = tfvars::Tfvars::read(&var_file, &shown)?;
+        let vars = Vars::read(root, &shown, "terraform")?;
         neighbours::refuse(&folder, &known(&folder), name, &vars.string("account_id")?)?;
-        let overlay = Overlay::read(&overlay_file, &format!("helm/overlays/{name}.yaml"))?;
         let declared = vars.string("environment")?;
         if declared != name {
             return Err(
                 vars.wrong("environment", &format!("must be \"{name}\", as the file's name"))
             );
         }
-        let placeholders = vars.placeholders().chain(overlay.placeholders()).collect();
+        let overlay = Overlay::read(root, &format!("helm/overlays/{name}.yaml"))?;
+        let placeholders = vars.placeholders().into_iter().chain(overlay.placeholders()).collect();
         Ok(Self {
             name: name.to_owned(),
             region: vars.matching("region", is_region, "a region such as \"eu-west-1\"")?,
@@ -88,6 +116,7 @@ impl Environment {
             var_file,
             overlay_file,
             overlay,
+            vars,
             placeholders,
         })
     }
@@ -123,22 +152,44 @@ impl Environment {
     }
 }
 
-fn unknown(name: &str, known: &[String]) -> anyhow::Error {
-    let nearest = known.iter().find(|candidate| near(candidate, name));
-    let hint =
-        nearest.map(|candidate| format!(" (did you mean `{candidate}`?)")).unwrap_or_default();
-    Exit::BadInput.error(format!(
-        "unknown environment `{name}`{hint}: known are {}; a new one is terraform/environments/<name>.tfvars \
-         plus helm/overlays/<name>.yaml",
-        known.join(", ")
-    ))
+/// The values of an account's bootstrap.
+#[derive(Debug)]
+pub(crate) struct AccountFile {
+    pub(crate) path: PathBuf,
+    /// Values that were never filled in, with their place.
+    pub(crate) placeholders: Vec<Placeholder>,
 }
 
-/// Close enough for a typing error: one name starts with the other, or they differ in one place.
-fn near(candidate: &str, name: &str) -> bool {
-    let same_start = candidate.starts_with(name) || name.starts_with(candidate);
-    let differing = candidate.chars().zip(name.chars()).filter(|(a, b)| a != b).count();
-    !name.is_empty() && (same_start || (candidate.len() == name.len() && differing <= 1))
+impl AccountFile {
+    /// Reads and checks the file of an account below the repository's `root`.
+    ///
+    /// # Errors
+    /// One sentence that names file, line, key and remedy.
+    pub(crate) fn load(root: &Path, account: &str) -> anyhow::Result<Self> {
+        let shown = format!("terraform/bootstrap/accounts/{account}.tfvars");
+        let path = root.join(&shown);
+        if !path.is_file() {
+            return Err(Exit::BadInput.error(format!(
+                "{shown} does not exist; copy terraform/bootstrap/accounts/{DOCUMENTATION_ACCOUNT}.tfvars and fill it in"
+            )));
+        }
+        let vars = Vars::read(root, &shown, "terraform/bootstrap")?;
+        if vars.string("account_id")? != account {
+            return Err(
+                vars.wrong("account_id", &format!("must be \"{account}\", as the file's name"))
+            );
+        }
+        Ok(Self { path, placeholders: vars.placeholders() })
+    }
+}
+
+fn unknown(name: &str, known: &[String]) -> anyhow::Error {
+    Exit::BadInput.error(format!(
+        "unknown environment `{name}`{}: known are {}; a new one is terraform/environments/<name>.tfvars \
+         plus helm/overlays/<name>.yaml",
+        did_you_mean(name, known),
+        known.join(", ")
+    ))
 }
 
 fn known(folder: &Path) -> Vec<String> {
@@ -152,10 +203,22 @@ fn known(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A file name and nothing more: no separator, no dot, so that it never leaves the folder.
-fn is_plain_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+/// Why AWS would refuse what is named after an environment of this name.
+fn name_refused(name: &str) -> Option<&'static str> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !(2..=15).contains(&name.len()) || !name.chars().all(fits) {
+        Some("is not 2 to 15 lower-case letters, digits or hyphens")
+    } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        Some("does not begin with a letter, as RDS demands")
+    } else if name.ends_with('-') || name.contains("--") {
+        Some("ends with a hyphen or has two in a row, which RDS refuses")
+    } else if name.starts_with("aws") || name.starts_with("ssm") {
+        Some("begins with `aws` or `ssm`, which the Parameter Store keeps for itself")
+    } else if name == "default" {
+        Some("is that of the workspace that Terraform keeps for itself")
+    } else {
+        None
+    }
 }
 
 fn is_region(text: &str) -> bool {

@@ -1,6 +1,8 @@
 //! Values that a person was meant to replace. A real account refuses them in preflight.
 
-use serde_json::Value;
+use std::fmt;
+
+use super::located::{Entries, Located, Node};
 
 /// The account AWS uses in its documentation; it is never anybody's, so only a simulator answers
 /// with it.
@@ -29,21 +31,43 @@ pub(crate) struct Placeholder {
     pub(crate) value: String,
 }
 
-pub(super) fn find(place: &str, key: &str, value: &Value) -> Vec<Placeholder> {
-    match value {
-        Value::String(text) if is_placeholder(text) => {
-            vec![Placeholder { place: place.to_owned(), key: key.to_owned(), value: text.clone() }]
-        }
-        Value::Array(items) => items.iter().flat_map(|item| find(place, key, item)).collect(),
-        Value::Object(map) => map
-            .iter()
-            .flat_map(|(inner, item)| find(place, &format!("{key}.{inner}"), item))
-            .collect(),
-        _ => Vec::new(),
+impl fmt::Display for Placeholder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, key, value } = self;
+        write!(f, "{place}: `{key}` still is the placeholder \"{value}\"; write your own")
+    }
+}
+
+/// Every placeholder of the file `shown`.
+pub(super) fn find(shown: &str, entries: &Entries) -> Vec<Placeholder> {
+    let mut found = Vec::new();
+    collect(shown, "", entries, &mut found);
+    found
+}
+
+fn collect(shown: &str, path: &str, entries: &Entries, found: &mut Vec<Placeholder>) {
+    for entry in entries.iter() {
+        let key = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
+        look(shown, &key, &entry.value, found);
+    }
+}
+
+fn look(shown: &str, key: &str, value: &Located, found: &mut Vec<Placeholder>) {
+    match &value.node {
+        Node::Text(text) if is_placeholder(text) => found.push(Placeholder {
+            place: format!("{shown}:{}", value.line),
+            key: key.to_owned(),
+            value: text.clone(),
+        }),
+        Node::List(items) => items.iter().for_each(|item| look(shown, key, item, found)),
+        Node::Map(inner) => collect(shown, key, inner, found),
+        _ => {}
     }
 }
 
 fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    lower.contains(DOCUMENTATION_ACCOUNT) || MARKERS.iter().any(|marker| lower.contains(marker))
+    lower == "example"
+        || lower.contains(DOCUMENTATION_ACCOUNT)
+        || MARKERS.iter().any(|marker| lower.contains(marker))
 }

@@ -1,58 +1,54 @@
-//! Reads a `.tfvars` file with the place of every key, so that an error can name its line.
+//! A `.tfvars` file that keeps to the declarations of its module.
 
-use std::{ops::Range, path::Path};
+use std::path::Path;
 
-use anyhow::Context as _;
-use hcl_edit::{Span as _, structure::Body};
-
-use super::placeholders::{self, Placeholder};
+use super::{
+    hcl,
+    located::{Entries, Node},
+    placeholders::{self, Placeholder},
+    source,
+    types::Declarations,
+};
 use crate::exit::Exit;
 
-pub(super) struct Tfvars {
-    text: String,
-    body: Body,
-    values: serde_json::Map<String, serde_json::Value>,
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct Vars {
+    entries: Entries,
     /// The path as people know it, relative to the repository.
     shown: String,
 }
 
-impl Tfvars {
-    pub(super) fn read(path: &Path, shown: &str) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("failed to read `{shown}`"))?;
-        Self::parse(text, shown)
+impl Vars {
+    /// Reads `shown` below `root` and compares it with the variables that `module` declares.
+    ///
+    /// # Errors
+    /// One sentence with file, line, key and remedy.
+    pub(super) fn read(root: &Path, shown: &str, module: &str) -> anyhow::Result<Self> {
+        let text = source::read(&root.join(shown), shown)?;
+        Self::parse(&text, shown, &Declarations::read(root, module)?)
     }
 
-    pub(super) fn parse(text: String, shown: &str) -> anyhow::Result<Self> {
-        let body: Body = hcl_edit::parser::parse_body(&text).map_err(|error| {
-            let place = error.location();
-            Exit::BadInput.error(format!(
-                "{shown}:{}:{}: not valid HCL, {}; compare with the lines around it",
-                place.line(),
-                place.column(),
-                error.message().lines().next().unwrap_or("unexpected text")
-            ))
-        })?;
-        let values = hcl::from_str(&text).map_err(|error| {
-            Exit::BadInput.error(format!("{shown}: only plain values are allowed: {error}"))
-        })?;
-        Ok(Self { text, body, values, shown: shown.to_owned() })
+    pub(super) fn parse(
+        text: &str,
+        shown: &str,
+        declarations: &Declarations,
+    ) -> anyhow::Result<Self> {
+        let entries = hcl::read(text, shown)?;
+        declarations.check(&entries, shown)?;
+        Ok(Self { entries, shown: shown.to_owned() })
     }
 
     pub(super) fn string(&self, key: &str) -> anyhow::Result<String> {
-        match self.values.get(key) {
-            Some(serde_json::Value::String(text)) => Ok(text.clone()),
-            Some(_) => Err(self.wrong(key, "must be a text in quotes")),
-            None => {
-                Err(Exit::BadInput.error(format!("{}: key `{key}` is missing; add it", self.shown)))
-            }
-        }
+        self.optional_string(key)?
+            .ok_or_else(|| self.wrong(key, "is missing; the runner needs it, too: add it"))
     }
 
     pub(super) fn optional_string(&self, key: &str) -> anyhow::Result<Option<String>> {
-        match self.values.get(key) {
-            None | Some(serde_json::Value::Null) => Ok(None),
-            Some(_) => self.string(key).map(Some),
+        match self.entries.get(key).map(|entry| &entry.value.node) {
+            None | Some(Node::Null) => Ok(None),
+            Some(Node::Text(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(self.wrong(key, "must be a text in quotes")),
         }
     }
 
@@ -72,23 +68,25 @@ impl Tfvars {
 
     /// The one sentence about a wrong value.
     pub(super) fn wrong(&self, key: &str, why: &str) -> anyhow::Error {
-        Exit::BadInput.error(format!("{}:{}: `{key}` {why}", self.shown, self.line_of(key)))
+        Exit::BadInput.error(format!("{}: `{key}` {why}", self.place_of(&[key])))
     }
 
-    pub(super) fn placeholders(&self) -> impl Iterator<Item = Placeholder> {
-        self.values.iter().flat_map(|(key, value)| {
-            let place = format!("{}:{}", self.shown, self.line_of(key));
-            placeholders::find(&place, key, value)
-        })
+    /// Values that were never filled in.
+    pub(crate) fn placeholders(&self) -> Vec<Placeholder> {
+        placeholders::find(&self.shown, &self.entries)
     }
 
-    fn line_of(&self, key: &str) -> usize {
-        let attribute = self.body.attributes().find(|attribute| attribute.key.as_str() == key);
-        self.line(attribute.and_then(|found| found.span()))
+    /// What stands at a path such as `["cluster", "public_access_cidrs"]`; null and nothing are one.
+    pub(crate) fn value(&self, path: &[&str]) -> Option<serde_json::Value> {
+        let entry = self.entries.at(path.iter().copied())?;
+        Some(entry.value.to_json()).filter(|value| !value.is_null())
     }
 
-    fn line(&self, span: Option<Range<usize>>) -> usize {
-        let start = span.map_or(0, |span| span.start);
-        self.text.as_bytes().iter().take(start).filter(|byte| **byte == b'\n').count() + 1
+    /// `file:line` of the key that a path leads to, or of as much of it as is there.
+    pub(crate) fn place_of(&self, path: &[&str]) -> String {
+        (1..=path.len())
+            .rev()
+            .find_map(|length| self.entries.at(path.iter().take(length).copied()))
+            .map_or_else(|| self.shown.clone(), |entry| format!("{}:{}", self.shown, entry.line))
     }
 }

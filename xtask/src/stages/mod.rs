@@ -10,6 +10,7 @@ mod database;
 mod infrastructure;
 mod ingress;
 mod preflight;
+mod readiness;
 mod release;
 mod row_security;
 mod secrets;

@@ -10,9 +10,10 @@ use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Und
 
 use crate::{
     account, addons,
-    config::{self, Support},
+    config::{self, Environment, Support},
     context::Context,
     exit::Exit,
+    stages::readiness,
 };
 
 /// See the module.
@@ -79,24 +80,31 @@ struct Check {
     find: fn(&Context, &StepRun<'_>) -> anyhow::Result<Vec<String>>,
 }
 
-static CHECKS: [Check; 6] = [
-    Check {
-        id: "tools",
-        title: "find or install terraform and helm",
-        exit: Exit::Missing,
-        find: tools,
-    },
-    Check {
-        id: "identity",
-        title: "compare the AWS identity with the environment's account",
-        exit: Exit::Refused,
-        find: identity,
-    },
+/// What needs neither tools nor credentials comes first.
+static CHECKS: [Check; 9] = [
     Check {
         id: "placeholders",
         title: "look for values that were never filled in",
         exit: Exit::BadInput,
-        find: placeholders,
+        find: |context, run| Ok(unless_shipped(context, run, readiness::placeholders)),
+    },
+    Check {
+        id: "cluster",
+        title: "make sure that somebody reaches the Kubernetes API",
+        exit: Exit::BadInput,
+        find: cluster,
+    },
+    Check {
+        id: "mail",
+        title: "make sure that users can confirm their address",
+        exit: Exit::BadInput,
+        find: |context, run| Ok(unless_shipped(context, run, readiness::mail)),
+    },
+    Check {
+        id: "sign-up",
+        title: "make sure that it is decided who may make an account",
+        exit: Exit::BadInput,
+        find: |context, run| Ok(unless_shipped(context, run, readiness::sign_up)),
     },
     Check {
         id: "address",
@@ -111,10 +119,22 @@ static CHECKS: [Check; 6] = [
         find: versions,
     },
     Check {
+        id: "tools",
+        title: "find or install terraform and helm",
+        exit: Exit::Missing,
+        find: tools,
+    },
+    Check {
         id: "charts",
         title: "render the charts with this environment's overlay",
         exit: Exit::BadInput,
         find: charts,
+    },
+    Check {
+        id: "identity",
+        title: "compare the AWS identity with the environment's account",
+        exit: Exit::Refused,
+        find: identity,
     },
 ];
 
@@ -206,33 +226,40 @@ fn identity(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>>
     Ok(account::mismatch(&context.environment, identity).into_iter().collect())
 }
 
-fn placeholders(context: &Context, _: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
-    // Nobody owns the documentation account: whoever answers with it is a simulator, and there the
-    // values that we ship are fine.
-    if context.identity()?.account == config::DOCUMENTATION_ACCOUNT {
-        return Ok(Vec::new());
+/// What is wrong with an environment, where the values that this repository ships would not do.
+fn unless_shipped(
+    context: &Context,
+    run: &StepRun<'_>,
+    find: fn(&Environment) -> Vec<String>,
+) -> Vec<String> {
+    let found = find(&context.environment);
+    if found.is_empty() || !context.platform.takes_shipped_values() {
+        return found;
     }
-    Ok(context
-        .environment
-        .placeholders
-        .iter()
-        .filter(|found| found.key != "account_id")
-        .map(|found| {
-            format!(
-                "{}: `{}` still is the placeholder \"{}\"; write your own",
-                found.place, found.key, found.value
-            )
-        })
-        .collect())
+    let count = found.len();
+    let values = if count == 1 { "1 value is" } else { &format!("{count} values are") };
+    run.note(&format!(
+        "{values} fine here and refused on AWS; `cargo xtask stage preflight {}` says which",
+        context.environment.name
+    ));
+    Vec::new()
+}
+
+fn cluster(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    // Whoever names a cluster reaches it.
+    Ok(if context.cluster_context.is_some() {
+        Vec::new()
+    } else {
+        unless_shipped(context, run, readiness::cluster)
+    })
 }
 
 fn address(context: &Context, _: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
     let environment = &context.environment;
     if environment.is_production() && environment.domain.is_none() {
         return Ok(vec![format!(
-            "terraform/environments/{}.tfvars: `domain` is not set; production needs a hosted zone for its \
-             certificate",
-            environment.name
+            "{}: `domain` is not set; production needs a hosted zone for its certificate",
+            environment.vars.place_of(&["domain"])
         )]);
     }
     Ok(Vec::new())
@@ -255,16 +282,17 @@ fn versions(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>>
     ];
     let mut problems = Vec::new();
     for (key, version, support) in rows {
+        let place = environment.vars.place_of(&[key]);
         match support {
             Support::Supported { .. } => {}
             Support::EndsSoon { until, days } => {
                 run.note(&format!("warning: AWS ends standard support of {key} {version} in {days} days, on {until}"));
             }
             Support::Ended { since } => problems.push(format!(
-                "{key} {version}: AWS ended standard support on {since}; choose a newer version"
+                "{place}: `{key}` {version}: AWS ended standard support on {since}; choose a newer version"
             )),
             Support::Unknown => problems.push(format!(
-                "{key} {version} is not in the support table; choose a listed version"
+                "{place}: `{key}` {version} is not in the support table; choose a listed version"
             )),
         }
     }
@@ -286,6 +314,9 @@ fn charts(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
     }
     run.progress("helm template");
     let values = super::release::sample_values(context);
+    if let Err(error) = context.environment.overlay.refuse_overwritten(&values) {
+        return Ok(vec![format!("{error:#}")]);
+    }
     match context.helm()?.render(&super::release::chart(context, &values)?) {
         Ok(_) => Ok(Vec::new()),
         Err(error) => Ok(vec![context.locate_in_overlay(&error)]),

@@ -260,19 +260,36 @@ pub(crate) fn sample_values(context: &Context) -> Value {
     let prefix = environment.name_prefix();
     let role =
         |purpose: &str| format!("arn:aws:iam::{}:role/{prefix}-{purpose}", environment.account_id);
+    let subdomain = environment.vars.value(&["api_subdomain"]);
+    let subdomain = subdomain.as_ref().and_then(Value::as_str).unwrap_or("api");
+    let host = |domain: &str| format!("{subdomain}.{domain}");
     let url = match (&environment.domain, environment.overlay.public_url()) {
-        (Some(domain), _) => format!("https://{domain}"),
+        (Some(domain), _) => format!("https://{}", host(domain)),
         (None, Some(url)) => url.to_owned(),
         (None, None) => address::UNKNOWN.to_owned(),
     };
-    json!({
+    let mut values = json!({
         "environment": environment.name,
         "region": environment.region,
         "publicUrl": url,
         "database": {"host": "database.internal", "port": 5432, "name": "supabase"},
         "storage": {"bucket": format!("{prefix}-storage"), "roleArn": role("storage")},
         "backup": {"bucket": format!("{prefix}-backup"), "roleArn": role("backup")},
-    })
+    });
+    let arn = |service: &str, rest: &str| {
+        format!("arn:aws:{service}:{}:{}:{rest}", environment.region, environment.account_id)
+    };
+    if let Some(domain) = &environment.domain {
+        values["ingress"]["host"] = json!(host(domain));
+        values["ingress"]["certificateArn"] = json!(arn("acm", "certificate/sample"));
+    }
+    if environment.vars.value(&["firewall"]).is_some() {
+        values["ingress"]["webAclArn"] = json!(arn("wafv2", "regional/webacl/sample"));
+    }
+    if environment.vars.value(&["access_logs"]) != Some(json!(false)) {
+        values["ingress"]["accessLogsBucket"] = json!(format!("{prefix}-access-logs"));
+    }
+    values
 }
 
 struct RemoveIngress;

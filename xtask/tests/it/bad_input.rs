@@ -10,19 +10,29 @@ use crate::harness::{Said, Xtask, root};
 /// A checkout with nothing but the files of its environments, to be broken.
 fn checkout() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for part in ["terraform/environments", "helm/overlays", "xtask"] {
-        fs::create_dir_all(folder.path().join(part)).unwrap();
-    }
-    for file in
-        ["terraform/environments/dev.tfvars", "helm/overlays/dev.yaml", "xtask/ARCHITECTURE.md"]
-    {
+    for file in [
+        "terraform/environments/dev.tfvars",
+        "terraform/variables.tf",
+        "terraform/bootstrap/accounts/123456789012.tfvars",
+        "terraform/bootstrap/variables.tf",
+        "helm/overlays/base.yaml",
+        "helm/overlays/dev.yaml",
+        "helm/supabase/values.yaml",
+        "helm/supabase/values.schema.json",
+        "xtask/ARCHITECTURE.md",
+    ] {
+        fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
         fs::copy(root().join(file), folder.path().join(file)).unwrap();
     }
     folder
 }
 
 fn deploy(folder: &Path) -> Said {
-    let said = Xtask::new("deploy dev --sandbox").inside(folder).env("RUST_BACKTRACE", 1).run();
+    refused(folder, "deploy dev --sandbox")
+}
+
+fn refused(folder: &Path, command: &str) -> Said {
+    let said = Xtask::new(command).inside(folder).env("RUST_BACKTRACE", 1).run();
     assert!(
         !said.error.contains("panicked") && !said.error.contains("backtrace"),
         "{}",
@@ -83,6 +93,86 @@ fn a_malformed_overlay() {
     let said = deploy(folder.path());
     assert_eq!(said.code, 3);
     assert!(said.error.contains("helm/overlays/dev.yaml:"), "{}", said.error);
+}
+
+/// What is changed in which file, and what is said about it.
+const MISTAKES: [(&str, &str, &str, &str); 8] = [
+    (
+        "terraform/environments/dev.tfvars",
+        "deletion_protection =",
+        "deletion_protecton =",
+        "dev.tfvars:50: `deletion_protecton` is not a variable of terraform/variables.tf (did you mean `deletion_protection`?)",
+    ),
+    (
+        "terraform/environments/dev.tfvars",
+        "  multi_az ",
+        "  multi_zone ",
+        "dev.tfvars:34: `database.multi_zone` is not an attribute of `database` in terraform/variables.tf (did you mean `multi_az`?)",
+    ),
+    (
+        "terraform/environments/dev.tfvars",
+        "min_per_zone     = 1",
+        "min_per_zone     = \"one\"",
+        "dev.tfvars:25: `nodes.min_per_zone` is the text \"one\" and must be a number without quotes",
+    ),
+    (
+        "helm/overlays/dev.yaml",
+        "minReplicas: 1",
+        "minReplica: 1",
+        "helm/overlays/dev.yaml:8: `auth.autoscaling.minReplica` is not a value of this chart (did you mean `minReplicas`?)",
+    ),
+    (
+        "helm/overlays/dev.yaml",
+        "minReplicas: 1",
+        "minReplicas: one",
+        "helm/overlays/dev.yaml:8: `auth.autoscaling.minReplicas` is \"one\" and must be integer",
+    ),
+    (
+        "helm/overlays/base.yaml",
+        "autoconfirmEmail",
+        "autoconfirmMail",
+        "helm/overlays/base.yaml:6: `auth.autoconfirmMail` is not a value of this chart (did you mean `autoconfirmEmail`?)",
+    ),
+    (
+        "helm/overlays/dev.yaml",
+        "kong:",
+        "kong: {}\nkong:",
+        "helm/overlays/dev.yaml:11: `kong` was set on line 10 already",
+    ),
+    (
+        "helm/overlays/dev.yaml",
+        "kong:",
+        "---\nkong:",
+        "helm/overlays/dev.yaml:10: a second document begins",
+    ),
+];
+
+#[test]
+fn a_mistake_at_any_depth_is_told_with_its_place_before_anything_starts() {
+    for (file, from, to, sentence) in MISTAKES {
+        let folder = checkout();
+        change(folder.path().join(file), from, to);
+        let said = refused(folder.path(), "deploy dev --dry-run");
+        assert_eq!(said.code, 3, "{}", said.error);
+        assert!(said.error.contains(sentence), "{}", said.error);
+    }
+}
+
+#[test]
+fn an_account_file_is_held_to_its_declarations_too() {
+    let folder = checkout();
+    let file = folder.path().join("terraform/bootstrap/accounts/123456789012.tfvars");
+    change(file, "backup_copy = true", "backup_copi = true");
+    let said = refused(folder.path(), "bootstrap dev --dry-run");
+    assert_eq!(said.code, 3, "{}", said.error);
+    assert!(
+        said.error.contains(
+            "accounts/123456789012.tfvars:7: `environments.prod.backup_copi` is not an attribute of `environments.prod` \
+             in terraform/bootstrap/variables.tf (did you mean `backup_copy`?)"
+        ),
+        "{}",
+        said.error
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod cargo;
 mod download;
 mod interrupt;
+mod nearest;
 mod process;
 mod redact;
 mod secret;
@@ -13,6 +14,7 @@ mod toolbox;
 
 pub use download::{Download, NoDownload};
 pub use interrupt::Interrupt;
+pub use nearest::{did_you_mean, nearest};
 pub use process::{
     Cause, Command, CommandFailure, Daemon, Finished, Line, ProcessIdentity, Processes, Stream,
 };

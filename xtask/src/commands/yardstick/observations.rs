@@ -127,25 +127,33 @@ fn rotation(context: &Context) -> anyhow::Result<()> {
 
 /// Values that were never filled in are found, each with its place.
 fn placeholders(context: &Context) -> anyhow::Result<()> {
-    placeholders_are_found(&context.folder().join("sample"))
+    placeholders_are_found(&context.root, &context.folder().join("sample"))
 }
 
-fn placeholders_are_found(sample: &Path) -> anyhow::Result<()> {
+fn placeholders_are_found(root: &Path, sample: &Path) -> anyhow::Result<()> {
     let write = |path: &str, text: &str| {
         let file = sample.join(path);
         let folder = file.parent().context("the file has no folder")?;
         fs::create_dir_all(folder).and_then(|()| fs::write(&file, text)).context("failed to write")
     };
+    for file in config::SHARED {
+        let text = fs::read_to_string(root.join(file));
+        write(file, &text.with_context(|| format!("failed to read `{file}`"))?)?;
+    }
     write(
         "terraform/environments/sample.tfvars",
         "environment = \"sample\"\nregion = \"eu-west-1\"\naccount_id = \"123456789012\"\n\
          kubernetes_version = \"1.35\"\npostgres_version = \"17\"\ndomain = \"example.com\"\n\
-         cluster = { public_access_cidrs = [\"203.0.113.0/24\"] }\n\
+         network = { cidr = \"10.20.0.0/16\", zones = [] }\n\
+         cluster = { public_access_cidrs = [\"203.0.113.0/24\"], access = {} }\n\
+         nodes = { instance_types = [] }\ndatabase = { instance_class = \"db.t4g.medium\" }\n\
          alerts = { emails = [\"ops@example.com\"] }\n",
     )?;
-    write("helm/overlays/sample.yaml", "environment: sample\n")?;
+    write("helm/overlays/sample.yaml", "auth:\n  siteUrl: https://app.example.com\n")?;
     let found = Environment::load(sample, "sample")?.placeholders;
-    for key in ["account_id", "domain", "cluster.public_access_cidrs", "alerts.emails"] {
+    for key in
+        ["account_id", "domain", "cluster.public_access_cidrs", "alerts.emails", "auth.siteUrl"]
+    {
         ensure!(found.iter().any(|it| it.key == key), "the placeholder in `{key}` is not noticed");
     }
     Ok(())
@@ -218,6 +226,7 @@ mod tests {
         passwords().unwrap();
         api_keys().unwrap();
         jwt_secret().unwrap();
-        placeholders_are_found(tempfile::tempdir().unwrap().path()).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        placeholders_are_found(root, tempfile::tempdir().unwrap().path()).unwrap();
     }
 }
