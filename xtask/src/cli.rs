@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue},
+};
 
 /// Run Supabase in your own AWS account: Terraform, Helm and every check around them.
 #[derive(Debug, Parser)]
@@ -283,6 +286,18 @@ pub(crate) struct EksToken {
 pub(crate) struct AwsCredentials {
     #[arg(long)]
     pub(crate) region: String,
+}
+
+/// A typing error is never answered with a verb that destroys while another one is meant as likely.
+pub(crate) fn without_danger(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand).cloned()
+    {
+        let (harmless, dangerous): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| name != "destroy");
+        let kept = if harmless.is_empty() { dangerous } else { harmless };
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(kept));
+    }
+    error
 }
 
 /// Where the repository starts: the folder of the workspace's Cargo.toml.

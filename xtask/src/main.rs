@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let asked_for_it = !error.use_stderr();
             // Nobody reads help through a closed pipe.
-            let _ = error.print();
+            let _ = cli::without_danger(error).print();
             return if asked_for_it { Exit::Done.into() } else { Exit::Usage.into() };
         }
     };

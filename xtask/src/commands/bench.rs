@@ -7,6 +7,7 @@ use xtask_checks::{
     bench::{self, Figure, MemoryWatch},
 };
 use xtask_pipeline::{Journal, Operation, RunRecord};
+use xtask_tools::did_you_mean;
 
 use super::{Session, sandbox, test};
 use crate::{
@@ -20,8 +21,11 @@ const FIGURES: [&str; 4] = ["start", "dependencies", "deploy", "build"];
 
 pub(super) fn run(session: &Session, arguments: &Bench) -> anyhow::Result<Exit> {
     if let Some(unknown) = arguments.only.iter().find(|name| !FIGURES.contains(&name.as_str())) {
-        return Err(Exit::BadInput
-            .error(format!("there is no figure `{unknown}`; there are {}", FIGURES.join(", "))));
+        return Err(Exit::BadInput.error(format!(
+            "there is no figure `{unknown}`{}; there are {}",
+            did_you_mean(unknown, FIGURES),
+            FIGURES.join(", ")
+        )));
     }
     let wanted =
         |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);

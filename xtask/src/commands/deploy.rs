@@ -1,6 +1,7 @@
 //! `deploy`, `stage`: runs stages of the table.
 
 use xtask_pipeline::{Journal, Operation, Plan, RunOptions, RunReport, Selection, Table, Verdict};
+use xtask_tools::did_you_mean;
 
 use super::Session;
 use crate::{
@@ -13,6 +14,8 @@ use crate::{
 
 pub(super) fn run(session: &Session, arguments: Deploy) -> anyhow::Result<Exit> {
     let Deploy { target, selection, dry_run, resume, guard } = arguments;
+    let cli::Selection { from, to, only, skip } = &selection;
+    from.iter().chain(to).chain(only).chain(skip).try_for_each(|name| known_stage(name))?;
     let selection = selected(&selection);
     if dry_run {
         return show(session, &target, &selection, resume);
@@ -27,6 +30,7 @@ pub(super) fn run(session: &Session, arguments: Deploy) -> anyhow::Result<Exit> 
 
 pub(super) fn run_stage(session: &Session, arguments: StageRun) -> anyhow::Result<Exit> {
     let StageRun { stage, target, dry_run, guard } = arguments;
+    known_stage(&stage)?;
     let table = table()?;
     if dry_run {
         let context = session.offline(&target)?;
@@ -190,6 +194,19 @@ fn selected(selection: &cli::Selection) -> Selection {
 
 pub(super) fn table() -> anyhow::Result<Table<Context>> {
     Table::new(STAGES)
+}
+
+/// The table refuses an unknown stage, too; here its name is seen through.
+fn known_stage(name: &str) -> anyhow::Result<()> {
+    let names: Vec<&str> = STAGES.iter().map(|stage| stage.name()).collect();
+    if names.contains(&name) {
+        return Ok(());
+    }
+    Err(Exit::BadInput.error(format!(
+        "there is no stage `{name}`{}: the stages are {}",
+        did_you_mean(name, names.iter().copied()),
+        names.join(", ")
+    )))
 }
 
 fn bad_selection(error: anyhow::Error) -> anyhow::Error {

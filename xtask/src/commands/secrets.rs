@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Read as _, stdin};
 
 use anyhow::Context as _;
-use xtask_tools::Secret;
+use xtask_tools::{Secret, did_you_mean};
 
 use super::Session;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     config::Environment,
     context::Context,
     exit::Exit,
-    secrets::{self, CATALOGUE, JWT_SECRET, MASTER_PASSWORD, SecretSpec, Source},
+    secrets::{self, JWT_SECRET, MASTER_PASSWORD, SecretSpec, Source},
 };
 
 pub(super) fn run(session: &Session, arguments: Secrets) -> anyhow::Result<Exit> {
@@ -23,14 +23,14 @@ pub(super) fn run(session: &Session, arguments: Secrets) -> anyhow::Result<Exit>
 }
 
 fn set(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
-    let spec = known(path)?;
+    let environment = Environment::load(&session.root, &target.environment)?;
+    let spec = known(&environment, path)?;
     if !matches!(spec.source, Source::Person | Source::Fixed(_)) {
         return Err(Exit::Refused.error(format!(
             "`{path}` is made by the runner; `{} {path}` makes it anew",
             session.context(target)?.command_line("secrets rotate")
         )));
     }
-    Environment::load(&session.root, &target.environment)?;
     // Before the context: it takes over Ctrl-C, which has to end this at once.
     let value = read_value(session)?;
     let context = session.context(target)?;
@@ -65,7 +65,8 @@ fn read_value(session: &Session) -> anyhow::Result<Secret> {
 const KEPT: &str = "realtime/database-encryption-key";
 
 fn rotate(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit> {
-    let spec = known(path)?;
+    let environment = Environment::load(&session.root, &target.environment)?;
+    let spec = known(&environment, path)?;
     let context = session.context(target)?;
     let Source::Random(length, alphabet) = spec.source else {
         return Err(Exit::Refused.error(match spec.source {
@@ -108,10 +109,15 @@ fn rotate(session: &Session, target: &Target, path: &str) -> anyhow::Result<Exit
     Ok(Exit::Done)
 }
 
-fn known(path: &str) -> anyhow::Result<&'static SecretSpec> {
-    CATALOGUE.iter().find(|spec| spec.path == path).ok_or_else(|| {
-        let known: Vec<&str> = CATALOGUE.iter().map(|spec| spec.path).collect();
-        Exit::BadInput.error(format!("there is no secret `{path}`; known are {}", known.join(", ")))
+fn known<'a>(environment: &'a Environment, path: &str) -> anyhow::Result<SecretSpec<'a>> {
+    secrets::known(environment).find(|spec| spec.path == path).ok_or_else(|| {
+        let known: Vec<&str> = secrets::known(environment).map(|spec| spec.path).collect();
+        Exit::BadInput.error(format!(
+            "there is no secret `{path}`{}; known are {}; one of your own is declared where the overlay reads it, as \
+             `extraSecretEnv: {{NAME: {{secret: supabase-oauth, key: google-secret}}}}`",
+            did_you_mean(path, known.iter().copied()),
+            known.join(", ")
+        ))
     })
 }
 
@@ -135,8 +141,7 @@ fn store(context: &Context, path: &str, value: &Secret) -> anyhow::Result<()> {
 fn list(session: &Session, target: &Target) -> anyhow::Result<Exit> {
     let context = session.context(target)?;
     let stored = context.cloud()?.describe_parameters(&context.environment.parameter_prefix())?;
-    let rows: Vec<_> = CATALOGUE
-        .iter()
+    let rows: Vec<_> = secrets::known(&context.environment)
         .map(|spec| {
             let named = |path: &str| {
                 let name = context.parameter(path);

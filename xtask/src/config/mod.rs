@@ -21,7 +21,10 @@ use std::path::{Path, PathBuf};
 
 use xtask_tools::did_you_mean;
 
-use crate::exit::Exit;
+use crate::{
+    exit::Exit,
+    secrets::{ExtraSecret, extra_secrets},
+};
 
 pub(crate) use overlay::Overlay;
 pub(crate) use placeholders::{DOCUMENTATION_ACCOUNT, Placeholder};
@@ -55,6 +58,8 @@ pub(crate) struct Environment {
     pub(crate) overlay: Overlay,
     /// What Terraform is given.
     pub(crate) vars: Vars,
+    /// Secrets that the overlay declares by reading them.
+    pub(crate) extra_secrets: Vec<ExtraSecret>,
     /// Values that were never filled in, with their place.
     pub(crate) placeholders: Vec<Placeholder>,
 }
@@ -113,6 +118,7 @@ impl Environment {
                 "a major such as \"17\"",
             )?,
             domain: vars.optional_string("domain")?,
+            extra_secrets: extra_secrets(&overlay)?,
             var_file,
             overlay_file,
             overlay,

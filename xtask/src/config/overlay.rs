@@ -62,6 +62,16 @@ impl Overlay {
         Ok(overlay)
     }
 
+    /// An overlay over nothing, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(text: &str) -> Self {
+        let file = |text: &str| File {
+            shown: "x.yaml".to_owned(),
+            entries: yaml::read(text, "x.yaml").unwrap(),
+        };
+        Self::merged([file(text), file("{}"), file("{}")])
+    }
+
     fn merged(files: [File; 3]) -> Self {
         let [overlay, base, defaults] = &files;
         let mut given = base.entries.to_json();

@@ -6,8 +6,9 @@ use xtask_tools::Secret;
 
 use super::Context;
 use crate::{
+    config::Environment,
     exit::Exit,
-    secrets::{self, CATALOGUE, MASTER_PASSWORD},
+    secrets::{self, MASTER_PASSWORD},
 };
 
 impl Context {
@@ -35,7 +36,7 @@ impl Context {
         let stored = self.cloud()?.parameters_by_path(&self.environment.parameter_prefix())?;
         let mut secrets = BTreeMap::new();
         // Terraform keeps plain names below the same prefix.
-        for spec in &CATALOGUE {
+        for spec in secrets::known(&self.environment) {
             let named = |name: &str| stored.iter().find(|parameter| parameter.name == name);
             let name = self.parameter(spec.path);
             let found = named(&name);
@@ -68,13 +69,36 @@ impl Context {
 
     /// How often each Kubernetes Secret was written, by its name in the chart.
     pub(crate) fn secret_versions(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        Ok(secrets::versions(&self.stored_versions()?))
+    }
+
+    /// Annotations of the Pods that read secrets which the overlay declares, by component: with
+    /// another version they are other Pods, so that a new value restarts who reads it.
+    pub(crate) fn reader_annotations(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let Environment { overlay, extra_secrets, .. } = &self.environment;
+        if extra_secrets.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let stored = self.stored_versions()?;
+        let told =
+            |path: &String| format!("{path}={}", stored.get(path).copied().unwrap_or_default());
+        let readers = secrets::readers(overlay, extra_secrets).into_iter();
+        Ok(readers
+            .map(|(component, paths)| {
+                (component, paths.iter().map(told).collect::<Vec<_>>().join(","))
+            })
+            .collect())
+    }
+
+    /// How often each parameter was written, by its path below the environment's prefix.
+    fn stored_versions(&self) -> anyhow::Result<BTreeMap<String, i64>> {
         let prefix = format!("{}/", self.environment.parameter_prefix());
         let described = self.cloud()?.describe_parameters(prefix.trim_end_matches('/'))?;
         let below = described.into_iter().filter_map(|parameter| {
             let path = parameter.name.strip_prefix(&prefix)?.to_owned();
             Some((path, parameter.version))
         });
-        Ok(secrets::versions(&below.collect()))
+        Ok(below.collect())
     }
 
     /// The live value of a secret: what waits for the environment's key was given last.

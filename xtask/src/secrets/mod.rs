@@ -4,14 +4,18 @@
 //! an ephemeral Terraform variable. It is never an argument, never in a file, never in the journal.
 
 mod custody;
+mod extra;
 mod generate;
 mod jwt;
 mod versions;
 
 pub(crate) use custody::{Deed, deed, waiting_path};
+pub(crate) use extra::{ExtraSecret, as_values, extra_secrets, readers};
 pub(crate) use generate::{Alphabet, random_text};
 pub(crate) use jwt::{ApiRole, api_key, verify};
 pub(crate) use versions::{passwords_version, versions};
+
+use crate::config::Environment;
 
 /// How the value of a secret comes to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,16 +26,17 @@ pub(crate) enum Source {
     Fixed(&'static str),
     /// A JWT for this role, signed with the secret at `jwt/secret`.
     ApiKey(ApiRole),
-    /// A person stores it with `cargo xtask secrets set`; needed only when mail goes through SMTP.
+    /// A person stores it with `cargo xtask secrets set`; needed only where mail goes through SMTP, or an
+    /// overlay declares it.
     Person,
 }
 
 /// One secret: its path below `/<env>/supabase/` and the Kubernetes Secret that it ends up in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SecretSpec {
-    pub(crate) path: &'static str,
-    pub(crate) kubernetes_secret: &'static str,
-    pub(crate) key: &'static str,
+pub(crate) struct SecretSpec<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) kubernetes_secret: &'a str,
+    pub(crate) key: &'a str,
     pub(crate) source: Source,
 }
 
@@ -44,13 +49,16 @@ pub(crate) const SERVICE_ROLE_KEY: &str = "jwt/service-role-key";
 pub(crate) const DASHBOARD_USERNAME: &str = "dashboard/username";
 pub(crate) const DASHBOARD_PASSWORD: &str = "dashboard/password";
 
+/// User and password of the mail server.
+const SMTP: &str = "supabase-smtp";
+
 /// 40 letters and digits carry 238 bits, need no escaping in a URL and no quoting in SQL; RDS
 /// refuses `/`, `@`, `"` and spaces.
 const PASSWORD: Source = Source::Random(40, Alphabet::Alphanumeric);
 
 /// Every secret, in the order in which they are made: the JWT secret stands before the keys that it
 /// signs.
-pub(crate) static CATALOGUE: [SecretSpec; 19] = [
+pub(crate) static CATALOGUE: [SecretSpec<'static>; 19] = [
     spec(MASTER_PASSWORD, "supabase-database-master", "password", PASSWORD),
     spec(
         "database/authenticator-password",
@@ -98,8 +106,8 @@ pub(crate) static CATALOGUE: [SecretSpec; 19] = [
         Source::Random(20, Alphabet::Alphanumeric),
     ),
     spec("storage/s3-secret-access-key", "supabase-storage", "s3-secret-access-key", PASSWORD),
-    spec("smtp/username", "supabase-smtp", "username", Source::Person),
-    spec("smtp/password", "supabase-smtp", "password", Source::Person),
+    spec("smtp/username", SMTP, "username", Source::Person),
+    spec("smtp/password", SMTP, "password", Source::Person),
 ];
 
 const fn spec(
@@ -107,27 +115,39 @@ const fn spec(
     kubernetes_secret: &'static str,
     key: &'static str,
     source: Source,
-) -> SecretSpec {
+) -> SecretSpec<'static> {
     SecretSpec { path, kubernetes_secret, key, source }
 }
 
-impl SecretSpec {
+impl SecretSpec<'_> {
     /// A name that a person logs in with is no secret, and hiding it would hide innocent text.
     pub(crate) const fn is_hidden(&self) -> bool {
         !matches!(self.source, Source::Fixed(_))
     }
 }
 
-/// The secrets that an environment needs: those a person gives only where mail goes through SMTP.
-pub(crate) fn needed(smtp: bool) -> impl Iterator<Item = &'static SecretSpec> {
-    CATALOGUE.iter().filter(move |spec| smtp || spec.source != Source::Person)
+/// Every secret that an environment may have: the catalogue's, then those that it declares itself.
+pub(crate) fn known(environment: &Environment) -> impl Iterator<Item = SecretSpec<'_>> {
+    let declared = environment.extra_secrets.iter().map(|extra| SecretSpec {
+        path: &extra.path,
+        kubernetes_secret: &extra.kubernetes_secret,
+        key: &extra.key,
+        source: Source::Person,
+    });
+    CATALOGUE.iter().copied().chain(declared)
+}
+
+/// The secrets that an environment needs: those of the mail server only where mail goes through SMTP.
+pub(crate) fn needed(environment: &Environment) -> impl Iterator<Item = SecretSpec<'_>> {
+    let smtp = environment.overlay.smtp_enabled();
+    known(environment).filter(move |spec| smtp || spec.kubernetes_secret != SMTP)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{CATALOGUE, JWT_SECRET, Source, needed};
+    use super::{CATALOGUE, JWT_SECRET, Source};
 
     #[test]
     fn no_path_and_no_target_is_given_twice() {
@@ -143,11 +163,5 @@ mod tests {
         let first_key =
             CATALOGUE.iter().position(|spec| matches!(spec.source, Source::ApiKey(_))).unwrap();
         assert!(secret < first_key);
-    }
-
-    #[test]
-    fn mail_credentials_are_asked_for_only_with_smtp() {
-        assert!(needed(false).all(|spec| spec.source != Source::Person));
-        assert_eq!(needed(true).count(), CATALOGUE.len());
     }
 }

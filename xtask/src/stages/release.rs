@@ -171,7 +171,14 @@ pub(super) fn generated(
         public_url,
     };
     let mut values = facts.values()?;
+    let mut decided = values.clone();
+    // Switched off over the overlay's word where the server cannot carry it, with a warning.
+    decided.as_object_mut().and_then(|values| values.remove("realtime"));
+    overlay.refuse_overwritten(&decided)?;
     values["secretVersions"] = json!(context.secret_versions()?);
+    for (component, versions) in context.reader_annotations()? {
+        values[component]["podAnnotations"] = json!({"xtask/secret-versions": versions});
+    }
     Ok(values)
 }
 

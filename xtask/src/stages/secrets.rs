@@ -112,6 +112,7 @@ impl Action<Context> for InstallStore {
                 "parameterPrefix": infrastructure.parameter_prefix,
                 "serviceAccount": {"roleArn": infrastructure.role("external_secrets")?},
                 "smtp": {"enabled": context.environment.overlay.smtp_enabled()},
+                "extraSecrets": secrets::as_values(&context.environment.extra_secrets),
             }),
         )?;
         let install = Install {
@@ -138,7 +139,7 @@ impl Action<Context> for Sync {
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let cluster = context.cluster(&run.output::<Infrastructure>()?)?;
         let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for spec in secrets::needed(context.environment.overlay.smtp_enabled()) {
+        for spec in secrets::needed(&context.environment) {
             expected
                 .entry(spec.kubernetes_secret.to_owned())
                 .or_default()

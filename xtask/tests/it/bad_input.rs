@@ -180,7 +180,9 @@ fn a_stage_that_does_not_exist() {
     let said = Xtask::new("stage relaese dev --dry-run").run();
     assert_eq!(said.code, 3);
     assert!(
-        said.error.contains("there is no stage `relaese`: the stages are preflight, "),
+        said.error.contains(
+            "there is no stage `relaese` (did you mean `release`?): the stages are preflight, "
+        ),
         "{}",
         said.error
     );

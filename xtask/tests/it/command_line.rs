@@ -49,3 +49,34 @@ fn a_wrong_command_line_is_told_with_the_right_one() {
     "#]]
     .assert_eq(&said.error);
 }
+
+#[test]
+fn a_typing_error_never_leads_to_a_verb_that_destroys() {
+    let said = Xtask::new("depoly dev").run();
+    assert_eq!(said.code, 64);
+    assert!(said.error.contains("a similar subcommand exists: 'deploy'"), "{}", said.error);
+    assert!(!said.error.contains("destroy"), "{}", said.error);
+    let meant = Xtask::new("destory dev").run();
+    assert!(meant.error.contains("'destroy'"), "{}", meant.error);
+}
+
+#[test]
+fn misspelt_names_are_seen_through() {
+    for (command, meant) in [
+        ("deploy dve --dry-run", "unknown environment `dve` (did you mean `dev`?)"),
+        (
+            "deploy dev --dry-run --from infra",
+            "there is no stage `infra` (did you mean `infrastructure`?)",
+        ),
+        ("stage smok dev --dry-run", "there is no stage `smok` (did you mean `smoke`?)"),
+        (
+            "secrets set dev smtp/passwort",
+            "there is no secret `smtp/passwort` (did you mean `smtp/password`?)",
+        ),
+        ("bench --only biuld", "there is no figure `biuld` (did you mean `build`?)"),
+    ] {
+        let said = Xtask::new(command).run();
+        assert_eq!(said.code, 3, "{}", said.error);
+        assert!(said.error.contains(meant), "{}", said.error);
+    }
+}

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use sandbox_controllers::Fault;
 use serde_json::json;
+use xtask_tools::did_you_mean;
 
 use super::Parts;
 
@@ -86,9 +87,32 @@ fn target(rest: &str, fault: &str) -> anyhow::Result<String> {
         .with_context(|| format!("`{fault}` names no service: {THROTTLE} <service>"))
 }
 
+/// What a planted fault's text begins with.
+const KINDS: [&str; 6] =
+    ["pod-crash", "upgrade-crash", "secret-missing", "load-balancer-never", THROTTLE, WATCH_DROP];
+
 fn unknown(fault: &str) -> anyhow::Error {
+    let kind = fault.split(':').next().unwrap_or_default();
+    let meant = if KINDS.contains(&kind) { String::new() } else { did_you_mean(kind, KINDS) };
     anyhow::anyhow!(
-        "there is no fault `{fault}`: pod-crash <component>, upgrade-crash <component>, secret-missing <end of a \
+        "there is no fault `{fault}`{meant}: pod-crash <component>, upgrade-crash <component>, secret-missing <end of a \
          parameter's path>, load-balancer-never, {THROTTLE} <service>, {WATCH_DROP}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unknown;
+
+    #[test]
+    fn a_misspelt_fault_is_seen_through() {
+        let told = |fault: &str| format!("{:#}", unknown(fault));
+        assert!(
+            told("throttl:ec2")
+                .starts_with("there is no fault `throttl:ec2` (did you mean `throttle`?)")
+        );
+        assert!(
+            told("pod-crash").starts_with("there is no fault `pod-crash`: pod-crash <component>")
+        );
+    }
 }

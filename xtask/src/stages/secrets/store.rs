@@ -9,7 +9,7 @@ use xtask_tools::Secret;
 use crate::{
     context::{Context, waiting},
     exit::Exit,
-    secrets::{self, CATALOGUE, Deed, JWT_SECRET, SecretSpec, Source},
+    secrets::{self, Deed, JWT_SECRET, SecretSpec, Source},
     terraform::Infrastructure,
 };
 
@@ -33,8 +33,8 @@ impl Action<Context> for Store {
         held.all_given_by_hand(context)?;
         let mut work = Work { context, run, key: &key, made: 0, moved: 0, exposed: Vec::new() };
         let mut jwt_secret = held.value(JWT_SECRET).cloned();
-        for spec in &CATALOGUE {
-            if let Some(value) = work.settle(&held, spec, jwt_secret.as_ref())?
+        for spec in secrets::known(&context.environment) {
+            if let Some(value) = work.settle(&held, &spec, jwt_secret.as_ref())?
                 && spec.path == JWT_SECRET
             {
                 jwt_secret = Some(value);
@@ -55,14 +55,14 @@ impl Action<Context> for Store {
 }
 
 /// What the Parameter Store holds, by the secret's path.
-struct Held {
-    versions: BTreeMap<&'static str, Vec<ParameterVersion>>,
-    waiting: BTreeMap<&'static str, Secret>,
+struct Held<'a> {
+    versions: BTreeMap<&'a str, Vec<ParameterVersion>>,
+    waiting: BTreeMap<&'a str, Secret>,
 }
 
-impl Held {
+impl<'a> Held<'a> {
     /// Every value that is read is hidden from here on.
-    fn read(context: &Context) -> anyhow::Result<Self> {
+    fn read(context: &'a Context) -> anyhow::Result<Self> {
         let (cloud, prefix) = (context.cloud()?, context.environment.parameter_prefix());
         let stored: BTreeMap<_, _> = cloud
             .parameters_by_path(&prefix)?
@@ -75,7 +75,7 @@ impl Held {
             .map(|parameter| (parameter.name.clone(), parameter))
             .collect();
         let mut held = Self { versions: BTreeMap::new(), waiting: BTreeMap::new() };
-        for spec in &CATALOGUE {
+        for spec in secrets::known(&context.environment) {
             let name = context.parameter(spec.path);
             if let Some(value) = stored.get(&context.parameter(&secrets::waiting_path(spec.path))) {
                 held.waiting.insert(spec.path, value.clone());
@@ -90,7 +90,7 @@ impl Held {
             };
             held.versions.insert(spec.path, versions);
         }
-        for spec in CATALOGUE.iter().filter(|spec| spec.is_hidden()) {
+        for spec in secrets::known(&context.environment).filter(SecretSpec::is_hidden) {
             held.value(spec.path).map(|value| context.register(value)).transpose()?;
         }
         Ok(held)
@@ -112,7 +112,7 @@ impl Held {
     }
 
     fn all_given_by_hand(&self, context: &Context) -> anyhow::Result<()> {
-        let missing: Vec<&str> = secrets::needed(context.environment.overlay.smtp_enabled())
+        let missing: Vec<&str> = secrets::needed(&context.environment)
             .filter(|spec| spec.source == Source::Person && self.value(spec.path).is_none())
             .map(|spec| spec.path)
             .collect();
@@ -120,7 +120,7 @@ impl Held {
             return Ok(());
         }
         Err(Exit::Missing.error(format!(
-            "the overlay sends mail through SMTP, but {} is not stored; store each with `{} <path>`",
+            "the overlay asks for {}, which nobody has stored; store each with `{} <path>`",
             missing.join(", "),
             context.command_line("secrets set")
         )))
@@ -134,7 +134,7 @@ struct Work<'a> {
     made: usize,
     moved: usize,
     /// Readable under another key, with the live value of each.
-    exposed: Vec<(&'static str, Secret)>,
+    exposed: Vec<(String, Secret)>,
 }
 
 impl Work<'_> {
@@ -142,8 +142,8 @@ impl Work<'_> {
     /// environment does not need the secret.
     fn settle(
         &mut self,
-        held: &Held,
-        spec: &'static SecretSpec,
+        held: &Held<'_>,
+        spec: &SecretSpec<'_>,
         jwt_secret: Option<&Secret>,
     ) -> anyhow::Result<Option<Secret>> {
         let name = self.context.parameter(spec.path);
@@ -173,14 +173,13 @@ impl Work<'_> {
                 self.moved += usize::from(held.waiting.contains_key(spec.path));
             }
             Deed::Overwrite => drop(cloud.overwrite_parameter(&name, &value, Some(self.key))?),
-            Deed::Recreate => self.exposed.push((spec.path, value.clone())),
+            Deed::Recreate => self.exposed.push((spec.path.to_owned(), value.clone())),
         }
         Ok(Some(value))
     }
 
-    fn is_needed(&self, spec: &SecretSpec) -> bool {
-        let smtp = self.context.environment.overlay.smtp_enabled();
-        secrets::needed(smtp).any(|needed| needed.path == spec.path)
+    fn is_needed(&self, spec: &SecretSpec<'_>) -> bool {
+        secrets::needed(&self.context.environment).any(|needed| needed.path == spec.path)
     }
 
     /// Every value has a copy under the environment's key before its parameter is deleted.
@@ -211,13 +210,13 @@ impl Work<'_> {
 }
 
 /// An API key that the stored JWT secret did not sign opens nothing.
-pub(crate) fn is_stale(spec: &SecretSpec, value: &Secret, jwt_secret: Option<&Secret>) -> bool {
+pub(crate) fn is_stale(spec: &SecretSpec<'_>, value: &Secret, jwt_secret: Option<&Secret>) -> bool {
     let Source::ApiKey(role) = spec.source else { return false };
     let claims = jwt_secret.and_then(|secret| secrets::verify(value, secret).ok());
     claims.is_none_or(|claims| claims.role != role)
 }
 
-fn make(spec: &SecretSpec, jwt_secret: Option<&Secret>) -> anyhow::Result<Secret> {
+fn make(spec: &SecretSpec<'_>, jwt_secret: Option<&Secret>) -> anyhow::Result<Secret> {
     match spec.source {
         Source::Random(length, alphabet) => secrets::random_text(length, alphabet),
         Source::Fixed(text) => Ok(Secret::new(text.to_owned())),
