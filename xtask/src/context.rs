@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -23,12 +23,12 @@ use xtask_tools::{CommandFailure, Processes, Secret};
 
 use crate::{
     account,
-    config::Environment,
+    config::{Environment, Vars},
     credentials,
     exit::Exit,
     helm::Helm,
     platform::Platform,
-    terraform::{Backend, Infrastructure, Terraform},
+    terraform::{Backend, Infrastructure, Terraform, refused_values},
     toolbox::Toolbox,
 };
 
@@ -323,6 +323,29 @@ impl Context {
         let text = serde_json::to_string_pretty(values)?;
         fs::write(&path, text).with_context(|| format!("failed to write `{}`", path.display()))?;
         Ok(path)
+    }
+
+    /// What the validations of a module refuse, with file and line.
+    pub(crate) fn values_refused_by(
+        &self,
+        module: &Path,
+        vars: &Vars,
+    ) -> anyhow::Result<Vec<String>> {
+        let refused = refused_values(
+            &self.processes,
+            &self.toolbox.find("terraform")?,
+            module,
+            &self.root.join(vars.shown()),
+            &self.folder().join("validations"),
+        )?;
+        Ok(refused
+            .into_iter()
+            .map(|refused| {
+                let place = vars.place_in(&refused.why);
+                let place = place.unwrap_or_else(|| format!("{}:{}", vars.shown(), refused.line));
+                format!("{place}: {}", refused.why)
+            })
+            .collect())
     }
 
     /// What Helm says about a value of base or overlay, with the file and the line in front.

@@ -11,6 +11,8 @@ use crate::{
     watch::Watch,
 };
 
+const MODULE: &str = "terraform/bootstrap";
+
 pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Exit> {
     let bucket_of = |context: &Context| context.environment.state_bucket();
     if arguments.dry_run {
@@ -29,7 +31,7 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
         return Ok(Exit::Done);
     }
     let context = session.context(&arguments.target)?;
-    refuse_placeholders(&context)?;
+    refuse_wrong_values(&context)?;
     let cloud = context.cloud()?;
     session.console.line(
         "This makes IAM roles, so it needs an administrator's credentials; every later command gets by with the \
@@ -65,7 +67,7 @@ fn make_workspace(context: &Context, watch: &Watch<'_>) -> anyhow::Result<()> {
 /// The module of the account that an environment lives in.
 pub(super) fn module(context: &Context) -> anyhow::Result<Terraform> {
     let terraform = Terraform {
-        module: context.root.join("terraform/bootstrap"),
+        module: context.root.join(MODULE),
         var_file: account_file(context)?.path,
         // One state an account, whatever environments live in it.
         workspace: "default".to_owned(),
@@ -78,12 +80,19 @@ fn account_file(context: &Context) -> anyhow::Result<AccountFile> {
     AccountFile::load(&context.root, &context.environment.account_id)
 }
 
-/// Roles for a repository that is somebody else's would be an open door.
-fn refuse_placeholders(context: &Context) -> anyhow::Result<()> {
-    let found = account_file(context)?.placeholders;
-    if found.is_empty() || context.platform.takes_shipped_values() {
+/// Roles for a repository that is somebody else's would be an open door; and what a validation
+/// refuses would be found out after the bucket was made.
+fn refuse_wrong_values(context: &Context) -> anyhow::Result<()> {
+    let account = account_file(context)?;
+    let mut problems: Vec<String> = if context.platform.takes_shipped_values() {
+        Vec::new()
+    } else {
+        account.vars.placeholders().iter().map(ToString::to_string).collect()
+    };
+    problems.extend(context.values_refused_by(&context.root.join(MODULE), &account.vars)?);
+    if problems.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = found.iter().map(|found| format!("  - {found}")).collect();
+    let list: Vec<String> = problems.iter().map(|problem| format!("  - {problem}")).collect();
     Err(Exit::BadInput.error(format!("nothing was started, because of:\n{}", list.join("\n"))))
 }

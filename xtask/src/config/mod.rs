@@ -162,8 +162,7 @@ impl Environment {
 #[derive(Debug)]
 pub(crate) struct AccountFile {
     pub(crate) path: PathBuf,
-    /// Values that were never filled in, with their place.
-    pub(crate) placeholders: Vec<Placeholder>,
+    pub(crate) vars: Vars,
 }
 
 impl AccountFile {
@@ -185,7 +184,7 @@ impl AccountFile {
                 vars.wrong("account_id", &format!("must be \"{account}\", as the file's name"))
             );
         }
-        Ok(Self { path, placeholders: vars.placeholders() })
+        Ok(Self { path, vars })
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{fs, path::Path};
 
-use super::{Environment, PROJECT, SHARED};
+use super::{AccountFile, Environment, PROJECT, SHARED};
 use crate::exit::Exit;
 
 const VARS: &str = r#"# an environment
@@ -147,4 +147,49 @@ fn placeholders_are_found_with_their_place() {
             ("helm/overlays/dev.yaml:2", "auth.siteUrl")
         ]
     );
+}
+
+#[test]
+fn names_that_aws_refuses_are_refused_with_the_reason() {
+    for (name, reason) in [
+        ("dev-", "ends with a hyphen"),
+        ("a--b", "has two in a row"),
+        ("awsome", "begins with `aws` or `ssm`"),
+        ("ssm", "begins with `aws` or `ssm`"),
+        ("1dev", "does not begin with a letter"),
+        ("x", "is not 2 to 15"),
+        ("a-very-long-name", "is not 2 to 15"),
+        ("Dev", "is not 2 to 15"),
+        ("default", "that Terraform keeps"),
+    ] {
+        let folder = repository(VARS, "{}");
+        let file = folder.path().join(format!("terraform/environments/{name}.tfvars"));
+        fs::write(file, VARS).unwrap();
+        assert!(message(folder.path(), name).contains(reason), "{}", message(folder.path(), name));
+    }
+}
+
+#[test]
+fn a_mark_of_the_editor_and_other_text_than_utf_8_are_refused() {
+    let folder = repository(&format!("\u{feff}{VARS}"), "{}");
+    assert_eq!(
+        message(folder.path(), "dev"),
+        "terraform/environments/dev.tfvars:1: begins with a byte order mark; save the file as UTF-8 without one"
+    );
+    let folder = repository(VARS, "{}");
+    fs::write(folder.path().join("helm/overlays/dev.yaml"), b"auth:\n  x: \xff\n").unwrap();
+    assert_eq!(
+        message(folder.path(), "dev"),
+        "helm/overlays/dev.yaml:2: is not UTF-8 text; save the file as UTF-8"
+    );
+}
+
+#[test]
+fn an_account_file_is_read_under_its_own_name() {
+    let account = AccountFile::load(root(), "123456789012").unwrap();
+    let found = account.vars.placeholders();
+    let keys: Vec<_> = found.iter().map(|found| found.key.as_str()).collect();
+    assert_eq!(keys, ["account_id", "github.owner"]);
+    let error = AccountFile::load(root(), "111122223333").unwrap_err();
+    assert!(format!("{error:#}").contains("111122223333.tfvars does not exist; copy"), "{error:#}");
 }

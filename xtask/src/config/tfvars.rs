@@ -82,6 +82,19 @@ impl Vars {
         Some(entry.value.to_json()).filter(|value| !value.is_null())
     }
 
+    /// Where the key stands that a sentence begins with: `network.cidr "…" must be …`.
+    pub(crate) fn place_in(&self, sentence: &str) -> Option<String> {
+        let first = sentence.split_whitespace().next()?;
+        let path = first.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let entry = self.entries.at(path.split('.'))?;
+        Some(format!("{}:{}", self.shown, entry.line))
+    }
+
+    /// The file's path, relative to the repository.
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// `file:line` of the key that a path leads to, or of as much of it as is there.
     pub(crate) fn place_of(&self, path: &[&str]) -> String {
         (1..=path.len())

@@ -81,7 +81,7 @@ struct Check {
 }
 
 /// What needs neither tools nor credentials comes first.
-static CHECKS: [Check; 9] = [
+static CHECKS: [Check; 10] = [
     Check {
         id: "placeholders",
         title: "look for values that were never filled in",
@@ -123,6 +123,12 @@ static CHECKS: [Check; 9] = [
         title: "find or install terraform and helm",
         exit: Exit::Missing,
         find: tools,
+    },
+    Check {
+        id: "variables",
+        title: "ask Terraform whether it takes the variables' values",
+        exit: Exit::BadInput,
+        find: variables,
     },
     Check {
         id: "charts",
@@ -297,6 +303,10 @@ fn versions(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>>
         }
     }
     Ok(problems)
+}
+
+fn variables(context: &Context, _: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
+    context.values_refused_by(&crate::terraform::module(&context.root), &context.environment.vars)
 }
 
 fn charts(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {

@@ -13,6 +13,7 @@ mod plan;
 mod state;
 mod teardown;
 mod upgrades;
+mod validations;
 
 use std::{
     collections::BTreeMap,
@@ -34,6 +35,7 @@ pub(crate) use kept_key::DATABASE_KEY;
 pub(crate) use outputs::Infrastructure;
 pub(crate) use plan::Plan;
 pub(crate) use state::{State, holds_type};
+pub(crate) use validations::refused_values;
 
 /// What a plan compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,9 @@ fn checkout() -> tempfile::TempDir {
     for file in [
         "terraform/environments/dev.tfvars",
         "terraform/variables.tf",
+        "terraform/locals.tf",
+        "terraform/guards.tf",
+        "terraform/support.json",
         "terraform/bootstrap/accounts/123456789012.tfvars",
         "terraform/bootstrap/variables.tf",
         "helm/overlays/base.yaml",
@@ -196,17 +199,74 @@ fn destroy_without_a_confirmation() {
     assert!(said.error.contains("was not confirmed; nothing was touched"), "{}", said.error);
 }
 
-#[test]
-fn no_credentials() {
+/// A checkout whose dev has everything that only its owner knows; the charts and the tools are those
+/// of this repository.
+fn filled_in() -> tempfile::TempDir {
+    let folder = checkout();
+    let dev = folder.path().join("terraform/environments/dev.tfvars");
+    let text = fs::read_to_string(&dev).unwrap();
+    let text = text.replace("123456789012", "111122223333").replace("203.0.113.0", "8.8.8.0");
+    fs::write(dev, text).unwrap();
+    fs::remove_dir_all(folder.path().join("helm/supabase")).unwrap();
+    for shared in ["helm/supabase", "helm/addons", "target/tools"] {
+        let place = folder.path().join(shared);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(root().join(shared), place).unwrap();
+    }
+    folder
+}
+
+fn preflight(folder: &Path, environment: &str) -> Said {
     let nowhere = tempfile::tempdir().unwrap();
-    let said = Xtask::new("stage preflight dev")
+    Xtask::new(&format!("stage preflight {environment}"))
+        .inside(folder)
         .env("AWS_EC2_METADATA_DISABLED", true)
         .env("AWS_PROFILE", "team")
         .env("AWS_CONFIG_FILE", nowhere.path().join("config").display())
         .env("AWS_SHARED_CREDENTIALS_FILE", nowhere.path().join("credentials").display())
-        .run();
+        .run()
+}
+
+#[test]
+fn no_credentials() {
+    let folder = filled_in();
+    let said = preflight(folder.path(), "dev");
     assert_eq!(said.code, 5, "{}", said.out);
     assert!(said.out.contains("✗ identity: 1 problem ("), "{}", said.out);
     let report = said.out.split("nothing was started").nth(1).unwrap_or_default();
     assert_eq!(report.matches("profile `team`").count(), 1, "{}", said.out);
+}
+
+#[test]
+fn what_the_chart_or_a_validation_refuses_is_told_with_its_line() {
+    let folder = filled_in();
+    let overlay = folder.path().join("helm/overlays/dev.yaml");
+    change(overlay, "minReplicas: 1", "minReplicas: 5");
+    let variables = folder.path().join("terraform/environments/dev.tfvars");
+    change(variables, "10.20.0.0/16", "10.20.0.0/36");
+    let said = preflight(folder.path(), "dev");
+    assert_eq!(said.code, 3, "{}", said.out);
+    let place = "helm/overlays/dev.yaml:8: auth.autoscaling: minReplicas 5 is above maxReplicas 4";
+    assert!(said.out.contains(place), "{}", said.out);
+    let place = "terraform/environments/dev.tfvars:10: network.cidr \"10.20.0.0/36\" must be";
+    assert!(said.out.contains(place), "{}", said.out);
+}
+
+#[test]
+fn prod_as_shipped_is_refused_in_one_list_without_credentials() {
+    let said = preflight(&root(), "prod");
+    assert_eq!(said.code, 3, "{}", said.out);
+    let report = said.out.split("nothing was started").nth(1).unwrap_or_default();
+    for problem in [
+        "prod.tfvars:4: `account_id` still is the placeholder",
+        "`cluster.access.deploy.principal_arn` still is the placeholder",
+        "`domain` still is the placeholder \"example.com\"",
+        "`alerts.emails` still is the placeholder",
+        "`cluster.private_access_cidrs` are both empty",
+        "no mail goes out",
+        "`auth.signup` is not decided",
+        "profile `team`",
+    ] {
+        assert!(report.contains(problem), "{problem}: {}", said.out);
+    }
 }
