@@ -51,11 +51,10 @@ def keep_a_subnet_in_use(original, self, subnet_id: str) -> Any:
 
 
 @around(EC2Backend, "delete_security_group")
-def keep_a_group_in_use(original, self, *args: Any, **kwargs: Any) -> Any:
-    group = kwargs.get("group_id")
-    if any(group in (endpoint.security_group_ids or []) for endpoint in _endpoints(self)):
-        raise DependencyViolationError(f"resource {group} has a dependent object")
-    return original(self, *args, **kwargs)
+def keep_a_group_in_use(original, self, name: str | None = None, group_id: str | None = None) -> Any:
+    if any(group_id in (endpoint.security_group_ids or []) for endpoint in _endpoints(self)):
+        raise DependencyViolationError(f"resource {group_id} has a dependent object")
+    return original(self, name=name, group_id=group_id)
 
 
 @around(EC2Backend, "delete_vpc")
