@@ -40,20 +40,30 @@ pub(super) fn mail(environment: &Environment) -> Vec<String> {
         .value("/auth/extraEnv")
         .and_then(Value::as_object)
         .is_some_and(|variables| MAIL_BY_HAND.iter().any(|name| variables.contains_key(*name)));
+    let signs_up = overlay.is_true("/auth/signup");
+    // Left as it was shipped, nobody has decided to do without.
+    let undecided = environment.placeholders.iter().any(|it| it.key.starts_with("auth.smtp."));
     let fine = !overlay.is_true("/auth/enabled")
         || overlay.smtp_enabled()
         || overlay.is_true("/auth/autoconfirmEmail")
-        || !overlay.is_true("/auth/signup")
-        || by_hand;
+        || by_hand
+        || !(signs_up || undecided);
     if fine {
         return Vec::new();
     }
-    vec![format!(
-        "{}: no mail goes out (`auth.smtp.enabled` is false) and no address is confirmed without one \
-         (`auth.autoconfirmEmail` is false), so that nobody can finish signing up; set up `auth.smtp`, or switch \
-         `auth.signup` off",
-        overlay.place_of(&["auth", "smtp", "enabled"])
-    )]
+    let place = overlay.place_of(&["auth", "smtp", "enabled"]);
+    vec![if signs_up {
+        format!(
+            "{place}: no mail goes out (`auth.smtp.enabled` is false) and no address is confirmed without one \
+             (`auth.autoconfirmEmail` is false), so that nobody can finish signing up; set up `auth.smtp`, or switch \
+             `auth.signup` off"
+        )
+    } else {
+        format!(
+            "{place}: no mail goes out (`auth.smtp.enabled` is false) and sign-up is off (`auth.signup`), as it was \
+             shipped; set up `auth.smtp` and switch both on, or take `auth.smtp` out to do without"
+        )
+    }]
 }
 
 /// Production says in writing whether everybody may make an account: the default says yes.

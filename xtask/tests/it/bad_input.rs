@@ -263,8 +263,9 @@ fn prod_as_shipped_is_refused_in_one_list_without_credentials() {
         "`domain` still is the placeholder \"example.com\"",
         "`alerts.emails` still is the placeholder",
         "`cluster.private_access_cidrs` are both empty",
+        "`auth.smtp.host` still is the placeholder",
         "no mail goes out",
-        "`auth.signup` is not decided",
+        "sign-up is off",
         "profile `team`",
     ] {
         assert!(report.contains(problem), "{problem}: {}", said.out);

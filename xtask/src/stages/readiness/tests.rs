@@ -7,17 +7,15 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// prod as it is shipped, with one change to its variables and one addition to its overlay.
-fn prod(from: &str, to: &str, more: &str) -> Environment {
+/// prod as it is shipped, with one change to its files.
+fn prod(from: &str, to: &str) -> Environment {
     let folder = tempfile::tempdir().unwrap();
     let files = ["terraform/environments/prod.tfvars", "helm/overlays/prod.yaml"];
     for file in SHARED.into_iter().chain(files) {
-        let text = fs::read_to_string(root().join(file)).unwrap().replace(from, to);
+        let text = fs::read_to_string(root().join(file)).unwrap();
         let place = folder.path().join(file);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
-        let more = if file.ends_with("prod.yaml") { more } else { "" };
-        // The addition extends the overlay's own `auth`.
-        fs::write(place, text.replace("auth:\n", &format!("auth:\n{more}"))).unwrap();
+        fs::write(place, text.replace(from, to)).unwrap();
     }
     Environment::load(folder.path(), "prod").unwrap()
 }
@@ -28,34 +26,45 @@ fn prod_as_shipped_lacks_what_nobody_but_its_owner_can_know() {
     let keys: Vec<&str> = prod.placeholders.iter().map(|found| found.key.as_str()).collect();
     assert_eq!(
         keys,
-        ["account_id", "cluster.access.deploy.principal_arn", "domain", "alerts.emails"]
+        [
+            "account_id",
+            "cluster.access.deploy.principal_arn",
+            "domain",
+            "alerts.emails",
+            "auth.smtp.host",
+            "auth.smtp.adminEmail",
+            "auth.siteUrl"
+        ]
     );
     assert!(
         placeholders(&prod)[0].starts_with("terraform/environments/prod.tfvars:4: `account_id`")
     );
+    let reach = "terraform/environments/prod.tfvars:18: `cluster.public_access_cidrs` and";
+    assert!(cluster(&prod)[0].starts_with(reach));
     assert!(
-        cluster(&prod)[0].starts_with("terraform/environments/prod.tfvars:18: `cluster.public_")
+        mail(&prod)[0].contains("no mail goes out") && mail(&prod)[0].contains("sign-up is off")
     );
-    assert!(mail(&prod)[0].contains("`auth.autoconfirmEmail` is false"));
-    assert!(sign_up(&prod)[0].starts_with("helm/overlays/prod.yaml: `auth.signup` is not decided"));
 }
 
 #[test]
 fn each_is_content_with_what_it_asks_for() {
     let from = "private_access_cidrs = []";
-    assert!(cluster(&prod(from, "private_access_cidrs = [\"10.90.0.0/16\"]", "")).is_empty());
+    assert!(cluster(&prod(from, "private_access_cidrs = [\"10.90.0.0/16\"]")).is_empty());
+    let smtp = "  smtp:\n    enabled: false\n    host: smtp.example.com\n    adminEmail: no-reply@example.com\n";
     for fine in [
-        "  smtp: {enabled: yes, host: mail.internal, port: 587}\n",
+        "  smtp: {enabled: yes, host: mail.internal, port: 587, adminEmail: a@b.org}\n",
         "  autoconfirmEmail: on\n",
-        "  signup: off\n",
         "  extraEnv: {GOTRUE_SMTP_HOST: mail.internal}\n",
+        "",
     ] {
-        assert!(mail(&prod("", "", fine)).is_empty(), "{fine}");
+        assert!(mail(&prod(smtp, fine)).is_empty(), "{fine}");
     }
-    for decided in ["  signup: true\n", "  signup: false\n"] {
-        assert!(sign_up(&prod("", "", decided)).is_empty(), "{decided}");
-    }
-    assert!(!mail(&prod("", "", "  signup: true\n")).is_empty());
+    assert!(
+        mail(&prod("signup: false", "signup: true"))[0].contains("nobody can finish signing up")
+    );
+    assert!(sign_up(&prod("", "")).is_empty());
+    let undecided = sign_up(&prod("  signup: false\n", ""));
+    assert!(undecided[0].starts_with("helm/overlays/prod.yaml: `auth.signup` is not decided"));
 }
 
 #[test]
