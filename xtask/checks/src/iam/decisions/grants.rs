@@ -89,7 +89,7 @@ mod tests {
             .unwrap()
         };
         let grants = policy(
-            r#"[{"Sid": "Keys", "Effect": "Allow", "Action": ["kms:Decrypt", "kms:List*"], "Resource": ["arn:aws:kms:eu-west-1:1:key/*"],
+            r#"[{"Sid": "Keys", "Effect": "Allow", "Action": ["kms:Decrypt", "kms:List*"], "Resource": ["arn:aws:kms:eu-west-1:123456789012:key/*"],
                  "Condition": {"StringEquals": {"aws:ResourceTag/E": ["dev", "prod"]}, "Null": {"kms:ViaService": "false"}}}]"#,
         );
         let identity = |ceiling: &str| Identity {
@@ -99,12 +99,11 @@ mod tests {
         };
         let tagged = r#"[{"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/E": "dev"}}}]"#;
         assert_eq!(in_vain(&identity(tagged)).unwrap(), [""; 0]);
-        let lists =
-            r#"[{"Effect": "Allow", "Action": "kms:L*", "Resource": "arn:aws:kms:*:1:key/*"}]"#;
+        let lists = r#"[{"Effect": "Allow", "Action": "kms:L*", "Resource": "arn:aws:kms:*:123456789012:key/*"}]"#;
         assert_eq!(
             in_vain(&identity(lists)).unwrap(),
             [
-                "deploy: Keys grants in vain what its boundary refuses: kms:Decrypt on arn:aws:kms:eu-west-1:1:key/x, \
+                "deploy: Keys grants in vain what its boundary refuses: kms:Decrypt on arn:aws:kms:eu-west-1:123456789012:key/x, \
               aws:ResourceTag/E = dev, kms:ViaService = x"
             ]
         );
