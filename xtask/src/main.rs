@@ -11,6 +11,7 @@ mod context;
 mod credentials;
 mod exit;
 mod helm;
+mod inputs;
 mod platform;
 mod report;
 mod secrets;

@@ -37,6 +37,12 @@ pub enum Event<'a> {
         stage: &'a str,
         finished_in: &'a str,
     },
+    /// Finished in the run that this one resumes, and done again: what it is made from has changed
+    /// since, or a stage before it is done again.
+    StageRepeated {
+        stage: &'a str,
+        finished_in: &'a str,
+    },
     StepStarted {
         stage: &'a str,
         step: &'a str,

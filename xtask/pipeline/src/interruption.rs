@@ -1,4 +1,4 @@
-//! The wish to stop, as the engine sees it.
+//! Why a run cannot go on by itself: the wish to stop, and what somebody has to do first.
 
 use std::fmt;
 
@@ -34,3 +34,20 @@ impl fmt::Display for Interrupted {
 }
 
 impl std::error::Error for Interrupted {}
+
+/// The error of work that would only end the same way again: another command helps first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// The sentence for people.
+    pub message: String,
+    /// The command line that helps.
+    pub command: String,
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Blocked {}

@@ -21,7 +21,7 @@ mod table;
 pub mod testing;
 
 pub use event::{Event, Reporter, Silent};
-pub use interruption::{Interrupted, Interruption, Never};
+pub use interruption::{Blocked, Interrupted, Interruption, Never};
 pub use journal::{Entry, Journal, Recorded, RunRecord, StageRecord, StepRecord, StepResult};
 pub use plan::{Operation, Plan, PlanDocument, PlannedStage, StageDocument, StepDocument};
 pub use report::{Failure, RunReport, StageReport, StageState, Verdict};

@@ -8,7 +8,7 @@ use crate::{
     cli::{self, Deploy, Format, StageRun, Target},
     context::Context,
     exit::Exit,
-    report,
+    inputs, report,
     stages::{Address, STAGES},
 };
 
@@ -59,16 +59,20 @@ fn show(
     resume: bool,
 ) -> anyhow::Result<Exit> {
     let context = session.offline(target)?;
-    let selection = if resume {
-        let unfinished =
-            session.journal(&context).resumable(&context.environment.name, Operation::Deploy)?;
-        unfinished.rest()
-    } else {
-        selection.clone()
+    let (table, environment) = (table()?, &target.environment);
+    let planned = |selection: &Selection| {
+        Plan::deploy(&table, selection, environment, &context).map_err(bad_selection)
     };
-    let plan = Plan::deploy(&table()?, &selection, &target.environment, &context)
-        .map_err(bad_selection)?;
-    print(session, &plan)?;
+    if !resume {
+        print(session, &planned(selection)?)?;
+        return Ok(Exit::Done);
+    }
+    let unfinished = session.journal(&context).resumable(environment, Operation::Deploy)?;
+    let whole = planned(&unfinished.selection())?;
+    let done = whole.still_done(&unfinished, &|stage| inputs::of(&context, stage));
+    let left = whole.names().into_iter().filter(|stage| !done.contains(stage));
+    let only = left.map(str::to_owned).collect();
+    print(session, &planned(&Selection { only, ..Selection::default() })?)?;
     Ok(Exit::Done)
 }
 
@@ -117,6 +121,7 @@ pub(super) fn carry_out(
     let reporter = report::reporter(&session.console, session.format);
     let interrupt = context.processes.interrupt().clone();
     let interruption = move || interrupt.is_set();
+    let inputs = |stage: &str| inputs::of(context, stage);
     let stage_command =
         |stage: &str| context.command_line(&format!("stage {stage}")) + &context.guard_flags();
     let resume_command = match plan.operation {
@@ -129,6 +134,7 @@ pub(super) fn carry_out(
         reporter: &*reporter,
         interruption: &interruption,
         resume: resumed.as_ref(),
+        inputs: &inputs,
         resume_command: &resume_command,
         stage_command: &stage_command,
     };

@@ -30,22 +30,25 @@ pub(super) fn of(install: &Install) -> anyhow::Result<String> {
     for file in &install.values {
         feed(&mut hash, &read(file)?);
     }
-    let digest = hash.finalize();
-    Ok(digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect())
+    Ok(shown(hash))
+}
+
+pub(crate) fn shown(hash: Sha256) -> String {
+    hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The length goes first, so that no two lists of parts read the same.
-fn feed(hash: &mut Sha256, part: &[u8]) {
+pub(crate) fn feed(hash: &mut Sha256, part: &[u8]) {
     hash.update(part.len().to_le_bytes());
     hash.update(part);
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))
 }
 
 /// Every file below a folder, sorted, so that the digest is the same on every machine.
-fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

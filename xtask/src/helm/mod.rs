@@ -9,7 +9,7 @@
 mod before;
 mod claim;
 mod decisions;
-mod digest;
+pub(crate) mod digest;
 mod manifest;
 mod pull;
 mod recovery;

@@ -81,6 +81,9 @@ impl Reporter for Lines {
                 self.say(stage, format!("\n{stage}: done in run {finished_in}"));
                 self.print(|turns| turns.end(stage));
             }
+            Event::StageRepeated { stage, finished_in } => {
+                self.say(stage, format!("\n{stage}: {}", repeated(finished_in)));
+            }
             Event::StepStarted { stage, step, .. } => {
                 self.is_due(stage, step);
             }
@@ -103,6 +106,10 @@ impl Reporter for Lines {
             }
         }
     }
+}
+
+pub(super) fn repeated(finished_in: &str) -> String {
+    format!("done in run {finished_in}, but its inputs have changed since: done again")
 }
 
 const fn ended(state: StageState) -> &'static str {

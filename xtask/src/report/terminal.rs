@@ -11,7 +11,7 @@ use xtask_pipeline::{Event, Reporter};
 
 use super::{
     Console,
-    lines::{detail, mark, seconds},
+    lines::{detail, mark, repeated, seconds},
 };
 
 /// See the module.
@@ -67,6 +67,9 @@ impl Reporter for Terminal {
             Event::StageStarted { stage, .. } => self.start(stage),
             Event::StageSkipped { stage, finished_in } => {
                 self.line(&format!("✓ {stage:<15} done in run {finished_in}"))
+            }
+            Event::StageRepeated { stage, finished_in } => {
+                self.line(&format!("! {stage:<15} {}", repeated(finished_in)))
             }
             Event::StepStarted { stage, title, .. } => self.show(stage, title),
             Event::StepProgress { stage, message, .. } => self.show(stage, message),

@@ -31,11 +31,16 @@ pub enum Recorded {
     },
     StageStarted {
         stage: String,
+        /// What it is made from, as one text that changes with it.
+        #[serde(default)]
+        inputs: Option<String>,
     },
     /// Not done again: finished in the run that this one resumes.
     StageSkipped {
         stage: String,
         finished_in: String,
+        #[serde(default)]
+        inputs: Option<String>,
     },
     StepStarted {
         stage: String,

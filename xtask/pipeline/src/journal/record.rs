@@ -36,6 +36,8 @@ pub struct StageRecord {
     /// Missing when the run was killed in this stage, or still runs it.
     pub state: Option<StageState>,
     pub output: Option<Value>,
+    /// What it was made from, as one text that changes with it.
+    pub inputs: Option<String>,
     pub steps: Vec<StepRecord>,
 }
 
@@ -61,7 +63,7 @@ impl StageRecord {
 }
 
 impl RunRecord {
-    /// The stages that need not be done again, in their order.
+    /// The stages that came to their end, in their order.
     #[must_use]
     pub fn finished_stages(&self) -> Vec<&str> {
         let is_finished =
@@ -73,15 +75,6 @@ impl RunRecord {
     #[must_use]
     pub fn selection(&self) -> Selection {
         Selection { only: self.planned.clone(), ..Selection::default() }
-    }
-
-    /// The selection of what a resumed run still has to do.
-    #[must_use]
-    pub fn rest(&self) -> Selection {
-        let finished = self.finished_stages();
-        let is_left = |name: &&String| !finished.contains(&name.as_str());
-        let only = self.planned.iter().filter(is_left).cloned().collect();
-        Selection { only, ..Selection::default() }
     }
 
     /// Steps that changed the world or began to, and did not end well, with what they leave.
@@ -122,9 +115,13 @@ impl RunRecord {
         let at = entry.at;
         self.last_at = at;
         match entry.event {
-            Recorded::StageStarted { stage } => self.stage(stage).started_at = Some(at),
-            Recorded::StageSkipped { stage, .. } => {
-                self.stage(stage).state = Some(StageState::FinishedBefore);
+            Recorded::StageStarted { stage, inputs } => {
+                let stage = self.stage(stage);
+                (stage.started_at, stage.inputs) = (Some(at), inputs);
+            }
+            Recorded::StageSkipped { stage, inputs, .. } => {
+                let stage = self.stage(stage);
+                (stage.state, stage.inputs) = (Some(StageState::FinishedBefore), inputs);
             }
             Recorded::StepStarted { stage, step, title, effect, leaves } => {
                 let step = StepRecord {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use document::{PlanDocument, StageDocument, StepDocument};
 
-use crate::{Effect, Selection, Stage, Step, Table, Undo};
+use crate::{Effect, RunRecord, Selection, Stage, Step, Table, Undo};
 
 /// Which way the table is walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +149,26 @@ impl<Cx: 'static> Plan<Cx> {
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         self.stages.iter().map(|stage| stage.name).collect()
+    }
+
+    /// The stages that need not be done again when the plan goes on with `resumed`: finished there,
+    /// made from what they would be made from now, and no stage before them is done again.
+    #[must_use]
+    pub fn still_done(
+        &self,
+        resumed: &RunRecord,
+        inputs: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<&'static str> {
+        let mut still = Vec::new();
+        for stage in &self.stages {
+            let record = resumed.stages.get(stage.name).filter(|record| record.is_finished());
+            let made_from = record.and_then(|record| record.inputs.clone());
+            let is_same = made_from.is_some() && made_from == inputs(stage.name);
+            if is_same && stage.after.iter().all(|before| still.contains(before)) {
+                still.push(stage.name);
+            }
+        }
+        still
     }
 
     /// The plan for machines.

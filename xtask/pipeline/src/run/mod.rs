@@ -19,8 +19,8 @@ use anyhow::{anyhow, ensure};
 use serde_json::Value;
 
 use crate::{
-    Event, Interruption, Journal, Plan, Recorded, Reporter, RunRecord, RunReport, StageState,
-    Verdict,
+    Blocked, Event, Failure, Interruption, Journal, Plan, Recorded, Reporter, RunRecord, RunReport,
+    StageState, Verdict,
     journal::{Beginning, RunWriter},
     step::Host,
 };
@@ -31,8 +31,10 @@ pub struct RunOptions<'a> {
     pub journal: &'a Journal,
     pub reporter: &'a dyn Reporter,
     pub interruption: &'a dyn Interruption,
-    /// The run to go on with, from [`Journal::resumable`]: its finished stages are not done again.
+    /// The run to go on with, from [`Journal::resumable`]: see [`Plan::still_done`].
     pub resume: Option<&'a RunRecord>,
+    /// What a stage is made from, as one text that changes with it; nothing where that is not known.
+    pub inputs: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// The command line that goes on after a failure: `cargo xtask deploy dev --resume`.
     pub resume_command: &'a str,
     /// The command line that runs one stage: `cargo xtask stage <name> dev`.
@@ -87,12 +89,20 @@ pub fn run<Cx: Sync>(
         verdict,
         duration: began.elapsed(),
         stages,
+        next_command: (verdict != Verdict::Done).then(|| next_command(&failures, options)),
         failures,
-        next_command: (verdict != Verdict::Done).then(|| options.resume_command.to_owned()),
         journal: engine.writer.path().to_owned(),
     };
     engine.report(&Event::RunEnded { report: &report });
     Ok(report)
+}
+
+/// The command that an error itself names, else the one that goes on.
+fn next_command(failures: &[Failure], options: &RunOptions<'_>) -> String {
+    let named = failures.iter().find_map(|failure| {
+        failure.error.chain().find_map(|cause| cause.downcast_ref::<Blocked>())
+    });
+    named.map_or_else(|| options.resume_command.to_owned(), |blocked| blocked.command.clone())
 }
 
 /// What the threads of a run share.

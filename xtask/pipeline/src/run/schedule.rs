@@ -70,15 +70,22 @@ fn skip_finished<Cx>(
     failures: &mut Vec<Failure>,
 ) {
     let Some(resumed) = engine.options.resume else { return };
-    let finished = resumed.finished_stages();
+    let (finished, still) =
+        (resumed.finished_stages(), plan.still_done(resumed, engine.options.inputs));
     for (report, stage) in reports.iter_mut().zip(&plan.stages) {
-        if !finished.contains(&stage.name) {
+        let (stage, finished_in) = (stage.name, resumed.id.as_str());
+        if !still.contains(&stage) {
+            if finished.contains(&stage) {
+                engine.report(&Event::StageRepeated { stage, finished_in });
+            }
             continue;
         }
-        let (stage, finished_in) = (stage.name, resumed.id.as_str());
         engine.report(&Event::StageSkipped { stage, finished_in });
-        let skipped =
-            Recorded::StageSkipped { stage: stage.to_owned(), finished_in: finished_in.to_owned() };
+        let skipped = Recorded::StageSkipped {
+            stage: stage.to_owned(),
+            finished_in: finished_in.to_owned(),
+            inputs: (engine.options.inputs)(stage),
+        };
         match engine.writer.append(skipped, false) {
             Ok(()) => report.state = StageState::FinishedBefore,
             Err(error) => failures.push(Failure::between_steps(stage, engine.shown(&error), error)),

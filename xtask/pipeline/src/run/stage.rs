@@ -53,10 +53,13 @@ pub(super) fn run_stage<Cx>(
         steps: stage.steps.len(),
         assumed: &stage.assumed,
     });
-    let mut end = match engine
-        .writer
-        .append(Recorded::StageStarted { stage: stage.name.to_owned() }, false)
-    {
+    let mut end = match engine.writer.append(
+        Recorded::StageStarted {
+            stage: stage.name.to_owned(),
+            inputs: (engine.options.inputs)(stage.name),
+        },
+        false,
+    ) {
         Ok(()) => run_steps(engine, stage, context, began + stage.deadline),
         Err(error) => StageEnd::failed(stage.name, engine.shown(&error), error),
     };

@@ -24,11 +24,17 @@ use crate::{
 struct Bench {
     folder: tempfile::TempDir,
     world: World,
+    /// What stages are made from, where it is not the same as ever.
+    inputs: Mutex<BTreeMap<String, String>>,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), world: World::default() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            world: World::default(),
+            inputs: Mutex::default(),
+        }
     }
 
     fn journal(&self) -> Journal {
@@ -63,6 +69,9 @@ impl Bench {
             reporter,
             interruption,
             resume,
+            inputs: &|stage| {
+                self.inputs.lock().unwrap().get(stage).cloned().or(Some("same".into()))
+            },
             resume_command: "xtask deploy dev --resume",
             stage_command: &|stage| format!("xtask stage {stage} dev"),
         };
@@ -253,7 +262,8 @@ fn resume_goes_on_where_the_last_run_failed_and_can_be_resumed_in_turn() {
     assert_eq!(first.verdict, Verdict::Failed);
     assert_eq!(bench.done(), ["a/one", "b/two", "b/three"]);
     let unfinished = bench.journal().resumable("dev", Operation::Deploy).unwrap();
-    assert_eq!(unfinished.rest().only, ["b", "c"]);
+    let plan = Plan::deploy(&stages, &unfinished.selection(), "dev", &bench.world).unwrap();
+    assert_eq!(plan.still_done(&unfinished, &|_| Some("same".to_owned())), ["a"]);
 
     let second = bench.resume(&stages);
     assert_eq!(
@@ -418,6 +428,41 @@ fn files_that_are_no_runs_keep_nobody_from_the_others() {
 }
 
 #[test]
+fn a_resumed_run_does_again_what_is_made_from_something_else_now_and_all_behind_it() {
+    let bench = Bench::new();
+    let stages = table(vec![
+        stage("a", &[]).changes("one"),
+        stage("b", &["a"]).changes("two"),
+        stage("c", &["b"]).changes("three"),
+        stage("beside", &["a"]).changes("four"),
+        stage("d", &["c", "beside"]).fails("five", "broken"),
+    ]);
+    assert_eq!(bench.all(&stages).verdict, Verdict::Failed);
+    bench.done();
+
+    bench.inputs.lock().unwrap().insert("b".to_owned(), "changed".to_owned());
+    let second = bench.resume(&stages);
+    assert_eq!(bench.done(), ["b/two", "c/three", "d/five"]);
+    assert_eq!(second.in_state(StageState::FinishedBefore).collect::<Vec<_>>(), ["a", "beside"]);
+
+    // What was skipped and what was repeated is known to the next one, too.
+    bench.resume(&stages);
+    assert_eq!(bench.done(), ["d/five"]);
+}
+
+#[test]
+fn an_error_that_names_the_command_that_helps_is_heard() {
+    let bench = Bench::new();
+    let stages = table(vec![stage("a", &[]).step("one", Effect::Write, |_, _| {
+        let (message, command) = ("locked".to_owned(), "xtask unlock dev 7".to_owned());
+        Err(anyhow::Error::new(Blocked { message, command }).context("failed to plan"))
+    })]);
+    let report = bench.all(&stages);
+    assert_eq!(report.next_command.as_deref(), Some("xtask unlock dev 7"));
+    assert!(report.failures[0].message.ends_with("failed to plan: locked"), "{report}");
+}
+
+#[test]
 fn a_second_run_of_the_same_environment_is_kept_out() {
     let bench = Bench::new();
     let journal = bench.journal();
@@ -429,6 +474,7 @@ fn a_second_run_of_the_same_environment_is_kept_out() {
             reporter: &Silent,
             interruption: &Never,
             resume: None,
+            inputs: &|_| None,
             resume_command: "",
             stage_command: &|_| String::new(),
         };
