@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Destroy(Destroy),
     /// Show how the last run of an environment went.
     Status(Status),
+    /// Mend Terraform's state: take a dead run's lock away, adopt what AWS has, put a state back.
+    State(State),
     /// Store the secrets that only a person can give, rotate generated ones, list all.
     Secrets(Secrets),
     /// Prepare an AWS account once: state bucket, GitHub roles.
@@ -191,6 +193,38 @@ pub(crate) struct Status {
     /// Also append it to the GitHub job summary.
     #[arg(long)]
     pub(crate) summary: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct State {
+    #[command(subcommand)]
+    pub(crate) command: StateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Take away a lock that a dead run left; whoever still works under it loses its work.
+    Unlock {
+        #[command(flatten)]
+        target: Target,
+        /// The lock's id, as the message that names the holder has it.
+        id: String,
+    },
+    /// Take something that AWS has already under the address that the code gives it.
+    Adopt {
+        #[command(flatten)]
+        target: Target,
+        /// The address: 'aws_ssm_parameter.this["x"]'.
+        address: String,
+        /// What AWS calls it: a name, an id or an ARN, as the provider's documentation says.
+        id: String,
+    },
+    /// Put back a state that could not be saved when it was made.
+    Push {
+        #[command(flatten)]
+        target: Target,
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

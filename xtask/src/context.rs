@@ -102,13 +102,20 @@ impl Context {
 
     /// What a person types to run `verb` on this environment and this platform.
     pub(crate) fn command_line(&self, verb: &str) -> String {
+        let (command, target) = self.command_around(verb);
+        format!("{command} {target}")
+    }
+
+    /// The same in two parts: before and from the name of the environment.
+    fn command_around(&self, verb: &str) -> (String, String) {
         let cluster = self.cluster_context.as_ref().map(|name| format!(" --cluster {name}"));
-        format!(
-            "cargo xtask {verb} {}{}{}",
+        let target = format!(
+            "{}{}{}",
             self.environment.name,
             self.platform.flags(),
             cluster.unwrap_or_default()
-        )
+        );
+        (format!("cargo xtask {verb}"), target)
     }
 
     /// What was allowed and reviewed in this run, as the flags that say so again.
@@ -194,6 +201,7 @@ impl Context {
             environment,
             kept_keys: None,
             existing_log_groups: Vec::new(),
+            mend: Some(self.command_around("state")),
         })
     }
 

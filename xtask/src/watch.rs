@@ -13,6 +13,7 @@ pub(crate) struct Watch<'a> {
     pub(crate) name: String,
     pub(crate) deadline: Instant,
     progress: Box<dyn Fn(&str) + 'a>,
+    note: Box<dyn Fn(&str) + 'a>,
 }
 
 impl<'a> Watch<'a> {
@@ -22,16 +23,28 @@ impl<'a> Watch<'a> {
             name: format!("{}.{}", run.stage, run.step),
             deadline: run.deadline,
             progress: Box::new(|message| run.progress(message)),
+            note: Box::new(|message| run.note(message)),
         }
     }
 
     /// Terms for a command that is no stage, such as `plan`.
-    pub(crate) fn aside(name: &str, time: Duration, progress: impl Fn(&str) + 'a) -> Self {
+    pub(crate) fn aside(
+        name: &str,
+        time: Duration,
+        progress: impl Fn(&str) + 'a,
+        note: impl Fn(&str) + 'a,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             deadline: Instant::now() + time,
             progress: Box::new(progress),
+            note: Box::new(note),
         }
+    }
+
+    /// Says what a person has to know, wherever the output goes, and stays.
+    pub(crate) fn note(&self, message: &str) {
+        (self.note)(message);
     }
 
     pub(crate) fn progress(&self, message: &str) {

@@ -43,7 +43,7 @@ pub(super) fn run(session: &Session, arguments: &Bootstrap) -> anyhow::Result<Ex
         bucket_of(&context),
         if report.created { "made" } else { "there already" }
     ));
-    let watch = Watch::aside("bootstrap", LONGEST, |message| session.progress(message));
+    let watch = session.watch("bootstrap", LONGEST);
     let terraform = module(&context)?;
     terraform.init(&watch)?;
     let summary = terraform.apply_now(&watch)?;

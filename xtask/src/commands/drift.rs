@@ -8,8 +8,7 @@ use super::Session;
 use crate::{
     cli::{self, Format},
     exit::Exit,
-    terraform::{Drifted, Mode, What, any_password},
-    watch::Watch,
+    terraform::{Drifted, Mode, any_password},
 };
 
 /// Longer than any refresh takes.
@@ -19,8 +18,8 @@ pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<E
     let context = session.context(&arguments.target)?;
     context.needs_state()?;
     let environment = context.environment.name.clone();
-    let terraform = context.terraform()?.aside("drift");
-    let watch = Watch::aside("drift", LONGEST, |message| session.progress(message));
+    let terraform = context.planning_terraform()?.aside("drift");
+    let watch = session.watch("drift", LONGEST);
     terraform.init(&watch)?;
     terraform.select_workspace(&watch)?;
     let looked_at = terraform.count_resources(&watch)?;
@@ -30,8 +29,10 @@ pub(super) fn run(session: &Session, arguments: &cli::Drift) -> anyhow::Result<E
             context.command_line("deploy")
         )));
     }
-    terraform.plan(&watch, &any_password()?, Mode::RefreshOnly)?;
-    let drift = terraform.show_plan(&watch)?.drift();
+    // A whole plan: it also tells what a deployment would take back.
+    terraform.plan(&watch, &any_password()?, Mode::Normal)?;
+    let plan = terraform.show_plan(&watch)?;
+    let drift = terraform.drift_of(&plan, &watch)?;
     terraform.drop_plan()?;
     let report = described(&environment, &drift, looked_at, &context.command_line("deploy"));
     match session.format {
@@ -53,25 +54,13 @@ fn described(environment: &str, drift: &[Drifted], looked_at: usize, remedy: &st
         );
     }
     let mut text = format!("drift in `{environment}`: {} of {looked_at} resources\n", drift.len());
-    for found in drift {
-        match &found.what {
-            What::Deleted => {
-                let _ = writeln!(text, "\n- `{}` was deleted", found.address);
-            }
-            What::Changed(attributes) => {
-                let _ = writeln!(text, "\n- `{}` was changed", found.address);
-                for attribute in attributes {
-                    let _ = writeln!(
-                        text,
-                        "    {}: {} → {}",
-                        attribute.name, attribute.recorded, attribute.found
-                    );
-                }
-            }
-        }
+    for line in drift.iter().flat_map(Drifted::lines) {
+        let _ = writeln!(text, "\n- {line}");
     }
-    let _ =
-        write!(text, "\nTake it back with `{remedy}`, or write it into the code if it was right.");
+    if drift.iter().any(|found| found.taken_back) {
+        let _ = write!(text, "\n`{remedy}` takes back what it says so of.");
+    }
+    text.push_str("\nWhat was right belongs into the code.");
     text
 }
 

@@ -12,11 +12,12 @@ mod fmt;
 mod plan;
 mod sandbox;
 mod secrets;
+mod state;
 mod status;
 mod test;
 mod yardstick;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use xtask_pipeline::{Interrupted, Journal};
 use xtask_tools::{CommandFailure, Interrupt, Processes, Redactor};
@@ -29,6 +30,7 @@ use crate::{
     platform::Platform,
     report::Console,
     toolbox::Toolbox,
+    watch::Watch,
 };
 
 /// What every command shares.
@@ -53,6 +55,7 @@ impl Session {
             Command::Plan(arguments) => plan::run(&self, &arguments),
             Command::Drift(arguments) => drift::run(&self, &arguments),
             Command::Destroy(arguments) => destroy::run(&self, arguments),
+            Command::State(arguments) => state::run(&self, &arguments),
             Command::Status(arguments) => status::run(&self, &arguments),
             Command::Secrets(arguments) => secrets::run(&self, arguments),
             Command::Doctor(arguments) => doctor::run(&self, &arguments),
@@ -135,6 +138,12 @@ impl Session {
         if self.console.is_terminal() && !message.trim().is_empty() {
             self.console.remark(&format!("  … {}", message.trim()));
         }
+    }
+
+    /// The terms of work that is no stage.
+    fn watch(&self, name: &str, longest: Duration) -> Watch<'_> {
+        let note = |message: &str| self.console.remark(message);
+        Watch::aside(name, longest, |message| self.progress(message), note)
     }
 
     fn journal(&self, context: &Context) -> Journal {

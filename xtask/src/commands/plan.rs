@@ -8,7 +8,6 @@ use crate::{
     commands::drift::{LONGEST, environment_variables},
     exit::Exit,
     terraform,
-    watch::Watch,
 };
 
 /// GitHub takes 65,536 characters; what is left is for the marker and the link.
@@ -18,10 +17,10 @@ pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Ex
     let context = session.context(&arguments.target)?;
     context.needs_state()?;
     let terraform = context.planning_terraform()?.aside("plan");
-    let watch = Watch::aside("plan", LONGEST, |message| session.progress(message));
+    let watch = session.watch("plan", LONGEST);
     terraform.init(&watch)?;
     terraform.select_workspace(&watch)?;
-    let planned = terraform.plan_adopting(
+    let (plan, changes) = terraform.plan_adopting(
         &watch,
         &terraform::any_password()?,
         context.cloud()?,
@@ -31,17 +30,22 @@ pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Ex
         terraform.keep_plan(file)?;
         session.console.remark(&format!("kept the plan in {}", file.display()));
     }
-    let changes = planned.is_some();
-    let plan = planned.unwrap_or_default();
+    let drift = terraform.drift_of(&plan, &watch)?;
     terraform.drop_plan()?;
     let environment = &context.environment.name;
     match session.format {
-        Format::Text => session.console.line(&terraform::markdown(&plan, environment, usize::MAX)),
+        Format::Text => {
+            session.console.line(&terraform::markdown(&plan, &drift, environment, usize::MAX))
+        }
         Format::Json => session.console.line(&serde_json::to_string_pretty(&plan.summary())?),
     }
     if let Some(pull_request) = arguments.comment {
-        let body =
-            session.console.redacted(&terraform::markdown(&plan, environment, COMMENT_LIMIT));
+        let body = session.console.redacted(&terraform::markdown(
+            &plan,
+            &drift,
+            environment,
+            COMMENT_LIMIT,
+        ));
         let done = GitHub::from_env(&environment_variables())?.upsert_comment(
             pull_request,
             &format!("plan-{environment}"),

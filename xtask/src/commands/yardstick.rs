@@ -112,7 +112,7 @@ fn planned(
     terraform: &Terraform,
     workspace: Option<&str>,
 ) -> anyhow::Result<(String, bool)> {
-    let watch = Watch::aside("yardstick", LONGEST, |_| ());
+    let watch = Watch::aside("yardstick", LONGEST, |_| (), |_| ());
     let password = any_password()?;
     context.register(&password)?;
     terraform.init(&watch)?;
@@ -134,7 +134,7 @@ fn planned(
 
 /// Prepares the account twice. The second time finds nothing to do.
 fn bootstrapped_twice(context: &Context, module: &Terraform) -> anyhow::Result<()> {
-    let watch = Watch::aside("yardstick", LONGEST, |_| ());
+    let watch = Watch::aside("yardstick", LONGEST, |_| (), |_| ());
     let bucket = context.environment.state_bucket();
     module.apply_now(&watch)?;
     let again = context.cloud()?.ensure_state_bucket(&bucket, &Encryption::Aes256)?;
@@ -149,7 +149,7 @@ fn bootstrapped_twice(context: &Context, module: &Terraform) -> anyhow::Result<(
 
 /// A plan with another account's number ends before it asks AWS for anything.
 fn other_account_is_refused(context: &Context) -> anyhow::Result<()> {
-    let watch = Watch::aside("yardstick", LONGEST, |_| ());
+    let watch = Watch::aside("yardstick", LONGEST, |_| (), |_| ());
     let own = context.terraform()?;
     let text = fs::read_to_string(&own.var_file)
         .with_context(|| format!("failed to read `{}`", own.var_file.display()))?;

@@ -270,6 +270,7 @@ mod tests {
             line: "helm".to_owned(),
             cause,
             tail: Vec::new(),
+            said: None,
             log: None,
         }
     }

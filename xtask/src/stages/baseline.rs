@@ -2,18 +2,22 @@
 //!
 //! Right after an apply dozens of attributes differ from the state: policies that another resource
 //! attached, encryption that another resource configured. This runs beside the later stages; none
-//! of them needs it.
+//! of them needs it. What somebody else changed meanwhile is named and not recorded.
 
 use std::time::Duration;
 
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
 
-use crate::{context::Context, watch::Watch};
+use crate::{
+    context::Context,
+    terraform::{Baseline, Drifted},
+    watch::Watch,
+};
 
 /// See the module.
-pub(super) struct Baseline;
+pub(super) struct BaselineStage;
 
-impl Stage<Context> for Baseline {
+impl Stage<Context> for BaselineStage {
     fn name(&self) -> &'static str {
         "baseline"
     }
@@ -57,7 +61,9 @@ struct Record;
 impl Action<Context> for Record {
     fn preview(&self) -> Preview {
         Preview::Command(
-            "terraform apply -refresh-only (after an apply that changed something)".to_owned(),
+            "terraform plan -refresh-only -out=<file> && terraform apply <file> (after an apply that \
+             changed something)"
+                .to_owned(),
         )
     }
 
@@ -67,7 +73,17 @@ impl Action<Context> for Record {
             return Ok(Outcome::Unchanged("nothing was applied since the last one".to_owned()));
         }
         let password = context.master_password()?;
-        terraform.record_baseline(&Watch::of(run), &password)?;
-        Ok(Outcome::Changed("recorded".to_owned()))
+        let baseline = terraform.record_baseline(&Watch::of(run), &password)?;
+        let (Baseline::Recorded(found) | Baseline::Refused(found)) = &baseline;
+        for line in found.iter().flat_map(Drifted::lines) {
+            run.note(&line);
+        }
+        Ok(match baseline {
+            Baseline::Recorded(_) => Outcome::Changed("recorded".to_owned()),
+            Baseline::Refused(_) => Outcome::Skipped(format!(
+                "not recorded, because somebody else changed what is named above; look with `{}`",
+                context.command_line("drift")
+            )),
+        })
     }
 }

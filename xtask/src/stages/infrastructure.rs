@@ -76,7 +76,9 @@ impl Stage<Context> for InfrastructureStage {
             )
             .leaves(&format!("an Ingress without what the plan deletes: {again}")),
             Step::new("apply", "apply the plan", Effect::Write, Apply)
-                .leaves(&format!("the resources that were made so far, all in the state: {again}")),
+                .leaves(&format!(
+                    "the resources that were made so far, in the state unless the error names others: {again}"
+                )),
             Step::new("outputs", "read what the other stages need", Effect::Read, Outputs),
         ])
     }
@@ -187,10 +189,15 @@ impl Action<Context> for Init {
         )
     }
 
+    /// Also puts back a state that an earlier run could not save: planning without it would make
+    /// everything in it a second time.
     fn run(&self, context: &Context, run: &StepRun<'_>) -> anyhow::Result<Outcome> {
         let terraform = context.terraform()?;
         terraform.init(&Watch::of(run))?;
         terraform.select_workspace(&Watch::of(run))?;
+        if let Some(told) = terraform.put_back(&Watch::of(run))? {
+            run.note(&told);
+        }
         Ok(Outcome::Unchanged(format!("workspace {}", context.environment.name)))
     }
 }
@@ -216,36 +223,42 @@ impl Action<Context> for Plan {
                 return Err(certificates::out_of_date(&forgotten, &context.command_line("plan")));
             }
             guard::check(&plan, &context.allow_destroy)?;
+            name_drift(context, run, &plan)?;
             return Ok(Outcome::Unchanged(format!("as reviewed: {}", terraform::totals(&plan))));
         }
-        let mut planned = planned(context, run)?;
-        let completed = match &planned {
-            Some(plan) => complete(context, run, plan)?,
-            None => Vec::new(),
-        };
+        let (mut plan, mut changes) = planned(context, run)?;
+        let completed = complete(context, run, &plan)?;
         if !completed.is_empty() {
-            planned = self::planned(context, run)?;
+            (plan, changes) = planned(context, run)?;
         }
-        if let Some(plan) = &planned
-            && !certificates::let_go(context, run, plan)?.is_empty()
-        {
-            planned = self::planned(context, run)?;
+        if !certificates::let_go(context, run, &plan)?.is_empty() {
+            (plan, changes) = planned(context, run)?;
         }
-        let Some(plan) = planned else {
+        name_drift(context, run, &plan)?;
+        if !changes {
             terraform.settle()?;
             return Ok(Outcome::Unchanged("AWS is as the code says".to_owned()));
-        };
+        }
         guard::check(&plan, &context.allow_destroy)?;
         let totals = terraform::totals(&plan);
         Ok(if completed.is_empty() { Outcome::Unchanged(totals) } else { Outcome::Changed(totals) })
     }
 }
 
-/// What is to be done, or nothing.
-fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Option<terraform::Plan>> {
+/// The plan, and whether there is something to apply.
+fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<(terraform::Plan, bool)> {
     let (terraform, watch) = (context.planning_terraform()?, Watch::of(run));
     let password = context.master_password()?;
     terraform.plan_adopting(&watch, &password, context.cloud()?, &|told| run.note(told))
+}
+
+/// Names what others changed in AWS: applying any plan records it, so that nobody would ever hear of it.
+fn name_drift(context: &Context, run: &StepRun<'_>, plan: &terraform::Plan) -> anyhow::Result<()> {
+    let drift = context.terraform()?.drift_of(plan, &Watch::of(run))?;
+    for line in drift.iter().flat_map(terraform::Drifted::lines) {
+        run.note(&format!("somebody else: {line}"));
+    }
+    Ok(())
 }
 
 /// Completes in the state what the plan would replace only because an interrupted run had begun to

@@ -29,7 +29,7 @@ pub(crate) use secrets::is_stale;
 pub(crate) static STAGES: &[&dyn Stage<Context>] = &[
     &preflight::Preflight,
     &infrastructure::InfrastructureStage,
-    &baseline::Baseline,
+    &baseline::BaselineStage,
     &addons::Addons,
     &secrets::Secrets,
     &database::DatabaseStage,

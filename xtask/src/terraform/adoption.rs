@@ -11,7 +11,7 @@ use super::{
 use crate::watch::Watch;
 
 impl Terraform {
-    /// What is to be done, or nothing. A log group that the plan would create although it exists is
+    /// The plan, and whether there is something to apply. A log group that the plan would create although it exists is
     /// taken over instead, named to `tell` first.
     pub(crate) fn plan_adopting(
         &self,
@@ -19,10 +19,8 @@ impl Terraform {
         password: &Secret,
         cloud: &Cloud,
         tell: &dyn Fn(&str),
-    ) -> anyhow::Result<Option<Plan>> {
-        if !self.plan(watch, password, Mode::Normal)? {
-            return Ok(None);
-        }
+    ) -> anyhow::Result<(Plan, bool)> {
+        let changes = self.plan(watch, password, Mode::Normal)?;
         let plan = self.show_plan(watch)?;
         let mut existing = Vec::new();
         for name in wanted(&plan) {
@@ -32,11 +30,11 @@ impl Terraform {
             }
         }
         if existing.is_empty() {
-            return Ok(Some(plan));
+            return Ok((plan, changes));
         }
         let adopting = Self { existing_log_groups: existing, ..self.clone() };
-        adopting.plan(watch, password, Mode::Normal)?;
-        adopting.show_plan(watch).map(Some)
+        let changes = adopting.plan(watch, password, Mode::Normal)?;
+        Ok((adopting.show_plan(watch)?, changes))
     }
 
     /// The variable that makes a plan take them over, if there are any.

@@ -25,11 +25,13 @@ impl Terraform {
 
     /// Takes resources out of the state and leaves them in AWS.
     pub(crate) fn let_go(&self, watch: &Watch<'_>, addresses: &[&str]) -> anyhow::Result<()> {
-        let command = self
-            .command("let go of what outlives the environment", watch)
-            .args(["state", "rm", "-no-color", "-lock-timeout=15m"])
-            .args(addresses);
-        follow(&command, watch)
+        let command = |lock| {
+            self.command("let go of what outlives the environment", watch)
+                .args(["state", "rm", "-no-color", lock])
+                .args(addresses)
+        };
+        let forgotten = self.locking(watch, command, |command| follow(command, watch));
+        self.written(watch, forgotten)
     }
 }
 

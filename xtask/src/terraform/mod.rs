@@ -4,14 +4,23 @@
 //! what an earlier command left on the disk, and secrets only travel as ephemeral variables.
 
 mod adoption;
+mod baseline;
+mod diagnostics;
 mod digest;
 mod drift;
 pub(crate) mod guard;
 mod kept_key;
+mod lock;
+mod mending;
 mod outputs;
+mod owned;
 mod plan;
+mod plan_file;
+mod schema;
 mod state;
 mod teardown;
+#[cfg(test)]
+mod tests;
 mod upgrades;
 mod validations;
 
@@ -29,8 +38,9 @@ use crate::{
 };
 
 pub(crate) use adoption::{is_log_group_of, log_group_prefixes};
+pub(crate) use baseline::Baseline;
 pub(crate) use digest::{markdown, totals};
-pub(crate) use drift::{Drifted, What};
+pub(crate) use drift::Drifted;
 pub(crate) use kept_key::DATABASE_KEY;
 pub(crate) use outputs::Infrastructure;
 pub(crate) use plan::Plan;
@@ -74,6 +84,9 @@ pub(crate) struct Terraform {
     pub(crate) kept_keys: Option<String>,
     /// See `adoption`.
     pub(crate) existing_log_groups: Vec<String>,
+    /// The command line that mends the state, around the name of what it does: `cargo xtask state` and
+    /// the environment. None for a module that is no environment.
+    pub(crate) mend: Option<(String, String)>,
 }
 
 /// Exit code of `plan -detailed-exitcode` when there is something to do.
@@ -83,6 +96,7 @@ impl Terraform {
     /// The same, with its state under another key of the same bucket.
     pub(crate) fn with_state_key(mut self, key: &str) -> Self {
         key.clone_into(&mut self.backend.key);
+        self.mend = None;
         self
     }
 
@@ -104,11 +118,14 @@ impl Terraform {
 
     /// Plans and applies at once, for a module without secrets and without data.
     pub(crate) fn apply_now(&self, watch: &Watch<'_>) -> anyhow::Result<String> {
-        let command = self
-            .command("apply the module", watch)
-            .args(["apply", "-input=false", "-no-color", "-auto-approve", "-lock-timeout=15m"])
-            .arg(self.variables());
-        summarised(&command, watch, "Apply complete!")
+        let command = |lock| {
+            self.command("apply the module", watch)
+                .args(["apply", "-input=false", "-no-color", "-auto-approve", lock])
+                .arg(self.variables())
+        };
+        let applied =
+            self.locking(watch, command, |command| summarised(command, watch, "Apply complete!"));
+        self.written(watch, applied)
     }
 
     pub(crate) fn init(&self, watch: &Watch<'_>) -> anyhow::Result<()> {
@@ -123,7 +140,7 @@ impl Terraform {
             ])
             .args(["-backend-config=use_lockfile=true", "-backend-config=encrypt=true"])
             .env_remove("TF_WORKSPACE");
-        follow(&command, watch)
+        self.follow(&command, watch)
     }
 
     /// Makes the workspace if it does not exist yet.
@@ -134,9 +151,9 @@ impl Terraform {
         }
         let command = self
             .command("select the workspace", watch)
-            .args(["workspace", "select", "-or-create", &self.workspace])
+            .args(["workspace", "select", "-no-color", "-or-create", &self.workspace])
             .env_remove("TF_WORKSPACE");
-        follow(&command, watch)
+        self.follow(&command, watch)
     }
 
     /// Writes a plan; true when it would change something.
@@ -147,73 +164,20 @@ impl Terraform {
         mode: Mode,
     ) -> anyhow::Result<bool> {
         self.drop_plan()?;
-        let command = self
-            .command("compare the code with AWS", watch)
-            .args(["plan", "-input=false", "-no-color", "-detailed-exitcode", "-lock-timeout=15m"])
-            .args((mode == Mode::RefreshOnly).then_some("-refresh-only"))
-            .args(self.kept_keys.as_ref().filter(|_| mode == Mode::Normal))
-            .arg(format!("-out={}", self.plan_file().display()))
-            .arg(self.variables())
-            .args(self.adopted())
-            .secret_env("TF_VAR_database_password", password)
-            .allow_codes(&[0, CHANGES]);
-        let finished = command.run(&mut |line| watch.progress(line.text))?;
-        Ok(finished.code == CHANGES)
-    }
-
-    /// Takes a plan that was made and reviewed elsewhere. Terraform itself refuses it when the state
-    /// has moved on since.
-    pub(crate) fn take_plan(&self, reviewed: &Path) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.work)
-            .with_context(|| format!("failed to create `{}`", self.work.display()))?;
-        removed(&self.nothing_mark())?;
-        std::fs::copy(reviewed, self.plan_file())
-            .with_context(|| format!("failed to read the reviewed plan `{}`", reviewed.display()))
-            .map(drop)
-    }
-
-    /// Puts the plan that was just made to where a later job finds it.
-    pub(crate) fn keep_plan(&self, file: &Path) -> anyhow::Result<()> {
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("failed to create `{}`", folder.display()))?;
-        }
-        std::fs::copy(self.plan_file(), file)
-            .with_context(|| format!("failed to write `{}`", file.display()))
-            .map(drop)
-    }
-
-    /// No plan is left of an earlier command.
-    pub(crate) fn drop_plan(&self) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.work)
-            .with_context(|| format!("failed to create `{}`", self.work.display()))?;
-        [self.plan_file(), self.nothing_mark()].iter().try_for_each(|file| removed(file))
-    }
-
-    /// Leaves word that there is nothing to apply, in place of the plan that says so.
-    pub(crate) fn settle(&self) -> anyhow::Result<()> {
-        self.drop_plan()?;
-        std::fs::write(self.nothing_mark(), "").context("failed to note that nothing is to be done")
-    }
-
-    /// Whether there is something to apply.
-    ///
-    /// # Errors
-    /// When neither a plan nor the word that there is nothing to do was left.
-    pub(crate) fn has_plan(&self) -> anyhow::Result<bool> {
-        if self.plan_file().is_file() {
-            return Ok(true);
-        }
-        anyhow::ensure!(
-            self.nothing_mark().is_file(),
-            "the plan that was just made, `{}`, is gone: run the command again",
-            self.plan_file().display()
-        );
-        Ok(false)
-    }
-
-    fn nothing_mark(&self) -> PathBuf {
-        self.work.join("nothing-to-apply")
+        let command = |lock| {
+            self.command("compare the code with AWS", watch)
+                .args(["plan", "-input=false", "-no-color", "-detailed-exitcode", lock])
+                .args((mode == Mode::RefreshOnly).then_some("-refresh-only"))
+                .args(self.kept_keys.as_ref().filter(|_| mode == Mode::Normal))
+                .arg(format!("-out={}", self.plan_file().display()))
+                .arg(self.variables())
+                .args(self.adopted())
+                .secret_env("TF_VAR_database_password", password)
+                .allow_codes(&[0, CHANGES])
+        };
+        self.locking(watch, command, |command| {
+            Ok(command.run(&mut |line| watch.progress(line.text))?.code == CHANGES)
+        })
     }
 
     pub(crate) fn show_plan(&self, watch: &Watch<'_>) -> anyhow::Result<Plan> {
@@ -226,30 +190,31 @@ impl Terraform {
             .command("read the plan", watch)
             .args(["show", "-json", "-no-color"])
             .arg(self.plan_file());
-        command.output()
+        command.output().map_err(|error| self.explained(error))
     }
 
     /// Takes a resource for made whose creation was interrupted: the next plan compares it with AWS
     /// and completes it, where it would else be destroyed and made anew.
     pub(crate) fn untaint(&self, watch: &Watch<'_>, address: &str) -> anyhow::Result<()> {
-        let command = self.command("keep what an interrupted run has begun", watch).args([
-            "untaint",
-            "-no-color",
-            "-lock-timeout=15m",
-            address,
-        ]);
-        follow(&command, watch)
+        let command = |lock| {
+            self.command("keep what an interrupted run has begun", watch).args([
+                "untaint",
+                "-no-color",
+                lock,
+                address,
+            ])
+        };
+        let untainted = self.locking(watch, command, |command| follow(command, watch));
+        self.written(watch, untainted)
     }
 
     /// Lets go of a resource: it stays in AWS, and nobody but us deletes it later.
     pub(crate) fn forget(&self, watch: &Watch<'_>, address: &str) -> anyhow::Result<()> {
-        let command = self.command("forget what is still in use", watch).args([
-            "state",
-            "rm",
-            "-lock-timeout=15m",
-            address,
-        ]);
-        follow(&command, watch)
+        let command = |lock| {
+            self.command("forget what is still in use", watch).args(["state", "rm", lock, address])
+        };
+        let forgotten = self.locking(watch, command, |command| follow(command, watch));
+        self.written(watch, forgotten)
     }
 
     /// Applies the plan that was written and shown; returns Terraform's own summary.
@@ -258,51 +223,25 @@ impl Terraform {
         watch: &Watch<'_>,
         password: &Secret,
     ) -> anyhow::Result<String> {
-        let command = self
-            .command("apply the plan", watch)
-            .args(["apply", "-input=false", "-no-color", "-lock-timeout=15m", "-parallelism=30"])
-            .secret_env("TF_VAR_database_password", password)
-            .arg(self.plan_file());
-        std::fs::write(self.baseline_mark(), "")
-            .context("failed to note that a baseline is wanted")?;
-        let summary = summarised(&command, watch, "Apply complete!")?;
+        let command = |lock| {
+            self.command("apply the plan", watch)
+                .args(["apply", "-input=false", "-no-color", lock, "-parallelism=30"])
+                .secret_env("TF_VAR_database_password", password)
+                .arg(self.plan_file())
+        };
+        self.want_baseline()?;
+        let applied = self.locking(watch, command, |command| {
+            summarised_with(command, watch, "Apply complete!", &|line| self.touched(line))
+        });
+        let summary = self.written(watch, applied)?;
         removed(&self.plan_file())?;
         Ok(summary)
     }
 
-    /// Whether something was applied since the state last agreed with what AWS computed.
-    pub(crate) fn wants_baseline(&self) -> bool {
-        self.baseline_mark().is_file()
-    }
-
-    /// Takes over into the state what AWS computed; changes nothing in AWS.
-    pub(crate) fn record_baseline(
-        &self,
-        watch: &Watch<'_>,
-        password: &Secret,
-    ) -> anyhow::Result<()> {
-        let command = self
-            .command("record what AWS computed", watch)
-            .args([
-                "apply",
-                "-refresh-only",
-                "-input=false",
-                "-no-color",
-                "-auto-approve",
-                "-lock-timeout=300s",
-            ])
-            .arg(self.variables())
-            .secret_env("TF_VAR_database_password", password);
-        follow(&command, watch)?;
-        removed(&self.baseline_mark())
-    }
-
-    fn baseline_mark(&self) -> PathBuf {
-        self.folder.join("baseline-wanted")
-    }
-
     pub(crate) fn output(&self, watch: &Watch<'_>) -> anyhow::Result<String> {
-        self.command("read the outputs", watch).args(["output", "-json", "-no-color"]).output()
+        let command =
+            self.command("read the outputs", watch).args(["output", "-json", "-no-color"]);
+        command.output().map_err(|error| self.explained(error))
     }
 
     /// How many resources the state holds.
@@ -316,31 +255,50 @@ impl Terraform {
         match list.output() {
             Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
             Err(error) if state::says_there_is_none(&error) => Ok(Vec::new()),
-            Err(error) => Err(error),
+            Err(error) => Err(self.explained(error)),
         }
     }
 
     pub(crate) fn state(&self, watch: &Watch<'_>) -> anyhow::Result<State> {
         let show = self.command("read the state", watch).args(["show", "-json", "-no-color"]);
-        State::parse(&show.output()?)
+        State::parse(&show.output().map_err(|error| self.explained(error))?)
     }
 
     /// Destroys everything in the state; returns Terraform's own summary.
     pub(crate) fn destroy(&self, watch: &Watch<'_>, password: &Secret) -> anyhow::Result<String> {
-        let command = self
-            .command("destroy everything in the state", watch)
-            .args([
-                "destroy",
-                "-input=false",
-                "-no-color",
-                "-auto-approve",
-                "-lock-timeout=15m",
-                "-parallelism=30",
-            ])
-            .args(["-var=teardown=true"])
-            .arg(self.variables())
-            .secret_env("TF_VAR_database_password", password);
-        summarised(&command, watch, "Destroy complete!")
+        let command = |lock| {
+            self.command("destroy everything in the state", watch)
+                .args(["destroy", "-input=false", "-no-color", "-auto-approve", lock])
+                .args(["-parallelism=30", "-var=teardown=true"])
+                .arg(self.variables())
+                .secret_env("TF_VAR_database_password", password)
+        };
+        let destroyed =
+            self.locking(watch, command, |command| summarised(command, watch, "Destroy complete!"));
+        self.written(watch, destroyed)
+    }
+
+    /// The command line that mends this state: `unlock`, `push` or `adopt`.
+    fn mending(&self, what: &str, words: &[&str]) -> String {
+        if let Some((before, behind)) = &self.mend {
+            return format!("{before} {what} {behind} {}", words.join(" "));
+        }
+        let terraform = match what {
+            "unlock" => "force-unlock -force",
+            "push" => "state push",
+            _ => "import",
+        };
+        format!(
+            "TF_DATA_DIR={} TF_WORKSPACE={} terraform -chdir={} {terraform} {}",
+            self.data().display(),
+            self.workspace,
+            self.module.display(),
+            words.join(" ")
+        )
+    }
+
+    fn follow(&self, command: &Command, watch: &Watch<'_>) -> anyhow::Result<()> {
+        follow(command, watch).map_err(|error| self.explained(error))
     }
 
     fn command(&self, purpose: &str, watch: &Watch<'_>) -> Command {
@@ -366,10 +324,6 @@ impl Terraform {
     fn data(&self) -> PathBuf {
         self.work.join("terraform")
     }
-
-    fn plan_file(&self) -> PathBuf {
-        self.work.join("plan.bin")
-    }
 }
 
 /// A value for what never looks at it: the password is write-only, and only an apply that makes a
@@ -394,19 +348,28 @@ fn follow(command: &Command, watch: &Watch<'_>) -> anyhow::Result<()> {
 }
 
 fn summarised(command: &Command, watch: &Watch<'_>, start: &str) -> anyhow::Result<String> {
-    let mut summary = String::new();
+    summarised_with(command, watch, start, &|_| Ok(()))
+}
+
+/// Terraform's summary behind `start`; each line is shown to `each`, whose first error counts at the end.
+fn summarised_with(
+    command: &Command,
+    watch: &Watch<'_>,
+    start: &str,
+    each: &dyn Fn(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<String> {
+    let (mut summary, mut noted) = (String::new(), Ok(()));
     command.run(&mut |line| {
         if let Some(rest) = line.text.strip_prefix(start) {
-            summary = rest
-                .trim()
-                .trim_start_matches("Resources:")
-                .trim()
-                .trim_end_matches('.')
-                .to_owned();
+            let counts = rest.trim().trim_start_matches("Resources:").trim();
+            counts.trim_end_matches('.').clone_into(&mut summary);
+        }
+        if noted.is_ok() {
+            noted = each(line.text);
         }
         watch.progress(line.text);
     })?;
-    Ok(summary)
+    noted.map(|()| summary)
 }
 
 /// A module folder below the repository.

@@ -2,8 +2,12 @@
 //!
 //! Source: "JSON Output Format", Terraform documentation, format version 1.x.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::state::State;
 
 /// The plan file's JSON form.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -13,6 +17,20 @@ pub(crate) struct Plan {
     /// What differs between the state and the world, found while refreshing.
     #[serde(default)]
     pub(crate) resource_drift: Vec<Change>,
+    #[serde(default)]
+    output_changes: BTreeMap<String, OutputChange>,
+    /// What AWS has of all that the state holds, refreshed.
+    #[serde(default)]
+    pub(super) prior_state: State,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct OutputChange {
+    actions: Vec<String>,
+    #[serde(default)]
+    before_sensitive: Value,
+    #[serde(default)]
+    after_sensitive: Value,
 }
 
 /// One resource and what happens to it.
@@ -27,6 +45,9 @@ pub(crate) struct Change {
     /// Why Terraform decided so, where that is not plain from the values.
     #[serde(default)]
     pub(crate) action_reason: Option<String>,
+    /// Where the state has it now, when the code has moved it.
+    #[serde(default)]
+    pub(crate) previous_address: Option<String>,
     pub(crate) change: Values,
 }
 
@@ -62,11 +83,24 @@ pub(crate) enum Deed {
     /// Exists already, and Terraform takes it over as it is.
     Import,
     Create,
+    /// Stays as it is, under another address.
+    Move,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Destroy, Self::Replace, Self::Forget, Self::Update, Self::Import, Self::Create];
+    /// Those that are always counted.
+    pub(crate) const USUAL: [Self; 4] = [Self::Destroy, Self::Replace, Self::Update, Self::Create];
+
+    /// In the order in which they are told.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Destroy,
+        Self::Replace,
+        Self::Forget,
+        Self::Update,
+        Self::Import,
+        Self::Create,
+        Self::Move,
+    ];
 
     pub(crate) const fn verb(self) -> &'static str {
         match self {
@@ -76,6 +110,7 @@ impl Deed {
             Self::Update => "update",
             Self::Import => "import",
             Self::Create => "create",
+            Self::Move => "move",
         }
     }
 }
@@ -102,25 +137,44 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The outputs that change, in value or in being sensitive.
+    pub(crate) fn changed_outputs(&self) -> Vec<&str> {
+        let changes = |output: &OutputChange| {
+            output.actions.iter().any(|action| action != "no-op")
+                || output.before_sensitive != output.after_sensitive
+        };
+        let changed = self.output_changes.iter().filter(|(_, output)| changes(output));
+        changed.map(|(name, _)| name.as_str()).collect()
+    }
+}
+
 /// One line of a plan, for machines.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary<'a> {
     action: &'static str,
-    address: &'a str,
+    /// Of a resource, or `output.<name>`.
+    address: Cow<'a, str>,
     forced_by: Option<String>,
+    moved_from: Option<&'a str>,
 }
 
 impl Plan {
     /// The deeds as plain data: addresses only, no values.
     pub(crate) fn summary(&self) -> Vec<Summary<'_>> {
-        let deeds = self.deeds().into_iter();
-        deeds
-            .map(|(deed, change)| Summary {
-                action: deed.verb(),
-                address: &change.address,
-                forced_by: change.forced_by(),
-            })
-            .collect()
+        let deeds = self.deeds().into_iter().map(|(deed, change)| Summary {
+            action: deed.verb(),
+            address: Cow::from(&change.address),
+            forced_by: change.forced_by(),
+            moved_from: change.previous_address.as_deref(),
+        });
+        let outputs = self.changed_outputs().into_iter().map(|name| Summary {
+            action: "change",
+            address: Cow::from(format!("output.{name}")),
+            forced_by: None,
+            moved_from: None,
+        });
+        deeds.chain(outputs).collect()
     }
 }
 
@@ -139,8 +193,31 @@ impl Change {
             (true, false, _) => Some(Deed::Destroy),
             (false, true, _) => Some(Deed::Create),
             (false, false, true) => Some(Deed::Update),
-            _ => self.change.importing.as_ref().map(|_| Deed::Import),
+            _ if self.change.importing.is_some() => Some(Deed::Import),
+            _ if self.previous_address.is_some() => Some(Deed::Move),
+            _ => None,
         }
+    }
+
+    /// What is to be known of a deed beside its address; empty where there is nothing.
+    pub(crate) fn remarks(&self) -> String {
+        let mut remarks = Vec::new();
+        if self.is_unfinished() {
+            remarks.push(
+                "left unfinished by an interrupted run; a deployment completes it".to_owned(),
+            );
+        } else if let Some(path) = self.forced_by() {
+            remarks.push(format!("forced by `{path}`"));
+        }
+        if let Some(id) =
+            self.change.importing.as_ref().and_then(|importing| importing["id"].as_str())
+        {
+            remarks.push(format!("takes over `{id}`"));
+        }
+        if let Some(previous) = &self.previous_address {
+            remarks.push(format!("moved from `{previous}`"));
+        }
+        remarks.join(", ")
     }
 
     /// Whether its creation was begun and never reported as done.
@@ -187,5 +264,29 @@ mod tests {
         };
         assert_eq!(deeds("no-op"), [Deed::Import]);
         assert_eq!(deeds("update"), [Deed::Update]);
+    }
+
+    #[test]
+    fn what_is_adopted_moved_or_put_out_is_seen() {
+        let change = |more: serde_json::Value| {
+            let mut change = json!({"address": "a.b", "type": "a", "mode": "managed", "change": {"actions": ["no-op"]}});
+            change.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            Plan::parse(&json!({"resource_changes": [change]}).to_string()).unwrap()
+        };
+        let adopting =
+            change(json!({"change": {"actions": ["no-op"], "importing": {"id": "vpc-1"}}}));
+        assert_eq!(adopting.deeds()[0].0, Deed::Import);
+        assert_eq!(adopting.deeds()[0].1.remarks(), "takes over `vpc-1`");
+        let moving = change(json!({"previous_address": "a.c"}));
+        assert_eq!(moving.deeds()[0].0, Deed::Move);
+        assert_eq!(moving.deeds()[0].1.remarks(), "moved from `a.c`");
+        let outputs = json!({"output_changes": {
+            "same": {"actions": ["no-op"], "before_sensitive": false, "after_sensitive": false},
+            "new": {"actions": ["create"]},
+            "hidden": {"actions": ["no-op"], "before_sensitive": false, "after_sensitive": true},
+        }});
+        let plan = Plan::parse(&outputs.to_string()).unwrap();
+        assert_eq!(plan.changed_outputs(), ["hidden", "new"]);
+        assert_eq!(plan.summary().len(), 2);
     }
 }

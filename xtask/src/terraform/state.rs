@@ -3,21 +3,22 @@
 //! Source: "JSON Output Format", Terraform documentation, format version 1.x.
 
 use serde::Deserialize;
+use serde_json::Value;
 use xtask_tools::{Cause, CommandFailure};
 
 /// What `terraform show -json` says of a state; without resources where there is none.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct State {
     #[serde(default)]
     values: Option<Values>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Values {
     root_module: Module,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Module {
     resources: Vec<Resource>,
@@ -36,6 +37,8 @@ pub(crate) struct Resource {
     /// Its creation was begun and never reported as done.
     #[serde(default)]
     tainted: bool,
+    #[serde(default)]
+    pub(super) values: Value,
 }
 
 impl State {
@@ -94,7 +97,7 @@ mod tests {
     fn failure(cause: Cause, tail: &[&str]) -> anyhow::Error {
         let tail = tail.iter().map(|line| (*line).to_owned()).collect();
         let line = "terraform state list".to_owned();
-        CommandFailure { purpose: None, line, cause, tail, log: None }.into()
+        CommandFailure { purpose: None, line, cause, tail, said: None, log: None }.into()
     }
 
     #[test]

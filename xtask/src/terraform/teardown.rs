@@ -88,15 +88,15 @@ impl Terraform {
         targets: &[String],
     ) -> anyhow::Result<Plan> {
         self.drop_plan()?;
-        let command = self
-            .command("look what is protected against deletion", watch)
-            .args(["plan", "-input=false", "-no-color", "-lock-timeout=15m"])
-            .arg("-var=teardown=true")
-            .args(targets.iter().map(|address| format!("-target={address}")))
-            .arg(format!("-out={}", self.plan_file().display()))
-            .arg(self.variables())
-            .secret_env("TF_VAR_database_password", password);
-        follow(&command, watch)?;
+        let command = |lock| {
+            self.command("look what is protected against deletion", watch)
+                .args(["plan", "-input=false", "-no-color", lock, "-var=teardown=true"])
+                .args(targets.iter().map(|address| format!("-target={address}")))
+                .arg(format!("-out={}", self.plan_file().display()))
+                .arg(self.variables())
+                .secret_env("TF_VAR_database_password", password)
+        };
+        self.locking(watch, command, |command| follow(command, watch))?;
         self.show_plan(watch)
     }
 }

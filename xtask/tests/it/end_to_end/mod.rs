@@ -3,6 +3,7 @@
 //! One long story and not many short ones: each chapter needs the world that the one before left.
 //! It prints `end-to-end: ...` lines for whoever waits.
 
+mod cancelled;
 mod leaks;
 mod leftovers;
 mod mishaps;

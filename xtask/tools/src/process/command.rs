@@ -311,6 +311,7 @@ impl Command {
             line: self.line(),
             cause,
             tail: Vec::new(),
+            said: None,
             log: self.log.clone(),
         }
     }

@@ -12,6 +12,8 @@ pub struct CommandFailure {
     pub cause: Cause,
     /// The last lines that the child printed, redacted, oldest first.
     pub tail: Vec<String>,
+    /// What the caller, who knows the program, read in those lines; else their last error is shown.
+    pub said: Option<String>,
     pub log: Option<PathBuf>,
 }
 
@@ -43,9 +45,13 @@ impl CommandFailure {
         matches!(self.cause, Cause::Interrupted { .. })
     }
 
-    /// The last line that says something, preferably the one that calls itself an error.
+    /// What the caller read in the output, or else the last line that says something, preferably the
+    /// one that calls itself an error.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
+        if let Some(said) = &self.said {
+            return Some(said);
+        }
         let lines = || {
             self.tail
                 .iter()

@@ -2,7 +2,8 @@
 //!
 //! Architecture invariants: a secret is never an argument; whatever is shown, logged or put into
 //! an error went through the [`Redactor`]; an interrupt reaches a child exactly once; nothing but
-//! the own child (and its process group) is ever signalled. The output of a child goes to nameless
+//! the own child (and its process group) is ever signalled; a child that runs to its end does not carry
+//! the mark by which GitHub's runner finds what it kills at once when a job is cancelled. The output of a child goes to nameless
 //! files, not to pipes, so that a child that outlives a killed runner can still write and finish:
 //! Terraform would otherwise die of SIGPIPE in the middle of saving its state.
 

@@ -13,8 +13,8 @@ use anyhow::Context;
 use super::Command;
 use crate::Redactor;
 
-/// How many lines an error keeps.
-const TAIL: usize = 30;
+/// How many lines an error keeps: several of Terraform's errors have a dozen lines each.
+const TAIL: usize = 300;
 
 /// One line that a child printed, redacted, without its line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,10 @@ use super::{
 /// How often a running child is looked at: what it printed, whether its time is over.
 const LOOK: Duration = Duration::from_millis(40);
 
+/// GitHub's runner kills every process that carries this when a job is cancelled, a Terraform in the
+/// middle of saving its state, too.
+const MARK_OF_A_JOB: &str = "RUNNER_TRACKING_ID";
+
 /// How a command ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finished {
@@ -172,6 +176,7 @@ fn expression(command: &Command, tails: &[Tail; 2]) -> io::Result<duct::Expressi
     let command = command.clone();
     Ok(expression.before_spawn(move |child| {
         set_up(&command, child);
+        child.env_remove(MARK_OF_A_JOB);
         child.process_group(0);
         Ok(())
     }))

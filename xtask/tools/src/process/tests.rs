@@ -266,3 +266,25 @@ fn wait_for_text(file: &Path, text: &str) -> String {
         pause.wait_timeout(Duration::from_millis(10));
     }
 }
+
+/// GitHub's runner kills all that carry its mark when a job is cancelled.
+#[test]
+fn a_child_does_not_carry_the_mark_of_a_job() {
+    let script = "printf '%s' \"${RUNNER_TRACKING_ID-none} ${OTHER-none}\"";
+    let command = shell(&Processes::default(), script)
+        .env("RUNNER_TRACKING_ID", "github_1")
+        .env("OTHER", "kept");
+    assert_eq!(command.output().unwrap(), "none kept");
+}
+
+#[test]
+fn what_the_caller_read_in_the_output_is_the_reason() {
+    let mut failure =
+        failure(shell(&Processes::default(), "echo 'Error: no'; exit 1").run_quietly());
+    assert_eq!(failure.reason(), Some("Error: no"));
+    failure.said = Some("dev.tfvars:3: no such region".to_owned());
+    assert!(
+        failure.to_string().ends_with("exit code 1: dev.tfvars:3: no such region"),
+        "{failure}"
+    );
+}

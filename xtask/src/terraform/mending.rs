@@ -1,0 +1,209 @@
+//! A state that does not hold what AWS holds: what could not be saved is put back, what AWS has and
+//! the state has not is named with the command that takes it over.
+
+use std::{fs, path::Path};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use xtask_tools::{CommandFailure, Secret};
+
+use super::{
+    Terraform,
+    diagnostics::{self, Diagnostic},
+    removed,
+};
+use crate::watch::Watch;
+
+/// The file that Terraform leaves in the module's folder when it cannot save the state.
+const UNSAVED: &str = "errored.tfstate";
+
+/// What AWS says of a name that is taken.
+const TAKEN: [&str; 5] =
+    ["AlreadyExists", "already exists", "AlreadyOwnedByYou", "ResourceInUse", "ResourceConflict"];
+
+/// What two states are compared by; the rest may be anything.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Version {
+    lineage: String,
+    serial: u64,
+}
+
+impl Version {
+    /// Why this state may not be replaced by `other`.
+    fn refuses(&self, other: &Self) -> Option<String> {
+        if self.lineage.is_empty() {
+            return None;
+        }
+        if self.lineage != other.lineage {
+            return Some("it is not a state of this environment".to_owned());
+        }
+        (self.serial >= other.serial).then(|| {
+            format!("the state has moved on to {}, the file holds {}", self.serial, other.serial)
+        })
+    }
+}
+
+impl Terraform {
+    /// The error of a command that writes the state, with all that Terraform said. A state that it could
+    /// not save is put back, or kept and named.
+    pub(super) fn written<T>(
+        &self,
+        watch: &Watch<'_>,
+        ended: anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let Err(error) = ended else { return ended };
+        let left = self.module.join(UNSAVED);
+        let failure = error.downcast_ref::<CommandFailure>();
+        let names_it =
+            |failure: &CommandFailure| failure.tail.iter().any(|line| line.contains(UNSAVED));
+        if !failure.is_some_and(names_it) || !left.is_file() {
+            return Err(error);
+        }
+        let put_back = moved(&left, &self.work.join(UNSAVED)).and_then(|()| self.put_back(watch));
+        let told = match put_back {
+            Ok(told) => told.unwrap_or_default(),
+            Err(unsaved) => format!("{unsaved:#}"),
+        };
+        Err(error.context(told))
+    }
+
+    /// Puts back a state that an earlier command could not save; what was done, if there was one.
+    ///
+    /// # Errors
+    /// When it cannot be put back: the text names the file that it is kept in and the command.
+    pub(crate) fn put_back(&self, watch: &Watch<'_>) -> anyhow::Result<Option<String>> {
+        let left = self.module.join(UNSAVED);
+        let kept = self.work.join(UNSAVED);
+        if left.is_file() {
+            // Of a run that was killed before it could tell; maybe of another environment's.
+            let (whose, current) = (version(&left)?.lineage, self.current(watch)?.lineage);
+            if current.is_empty() {
+                let by_hand = self.mending("push", &[&left.display().to_string()]);
+                return Ok(Some(format!(
+                    "{} holds a state that could not be saved, of this environment or of another one; if it is this \
+                     one's, put it back with: {by_hand}",
+                    left.display()
+                )));
+            }
+            if current == whose {
+                moved(&left, &kept)?;
+            }
+        }
+        if !kept.is_file() {
+            return Ok(None);
+        }
+        let unsaved = version(&kept)?;
+        if self.current(watch)?.refuses(&unsaved).is_some() {
+            let aside = self.work.join(format!("unsaved-{}.tfstate", unsaved.serial));
+            moved(&kept, &aside)?;
+            return Ok(Some(format!(
+                "a state that an earlier command could not save is out of date, because the state has moved on since; \
+                 it is kept in {}",
+                aside.display()
+            )));
+        }
+        let shown = kept.display().to_string();
+        let by_hand = self.mending("push", &[&shown]);
+        self.push(watch, &kept).with_context(|| {
+            format!("the state of an earlier command could not be saved and is kept in {shown}; put it back with: {by_hand}")
+        })?;
+        Ok(Some("the state that could not be saved at first was put back".to_owned()))
+    }
+
+    /// Makes a saved state the environment's own and removes the file.
+    ///
+    /// # Errors
+    /// When the environment's state is another one or a later one.
+    pub(crate) fn push(&self, watch: &Watch<'_>, file: &Path) -> anyhow::Result<()> {
+        if let Some(why) = self.current(watch)?.refuses(&version(file)?) {
+            anyhow::bail!("`{}` is not put back: {why}", file.display());
+        }
+        let command = |lock| {
+            let command = self.command("put the saved state back", watch);
+            command.args(["state", "push", "-no-color", lock]).arg(file).despite_interrupt()
+        };
+        self.locking(watch, command, |command| super::follow(command, watch))?;
+        removed(file)
+    }
+
+    /// Takes what AWS has into the state, under the address that the code gives it.
+    pub(crate) fn adopt(
+        &self,
+        watch: &Watch<'_>,
+        password: &Secret,
+        address: &str,
+        id: &str,
+    ) -> anyhow::Result<()> {
+        let command = |lock| {
+            self.command("take it into the state", watch)
+                .args(["import", "-input=false", "-no-color", lock])
+                .arg(self.variables())
+                .secret_env("TF_VAR_database_password", password)
+                .args([address, id])
+        };
+        self.locking(watch, command, |command| super::follow(command, watch))
+    }
+
+    /// The error with the whole of what Terraform said, and with what AWS has and the state has not.
+    pub(super) fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        let found = error
+            .downcast_ref::<CommandFailure>()
+            .map(|failure| diagnostics::read(&failure.tail))
+            .unwrap_or_default();
+        let error = diagnostics::explained(error, &self.module);
+        let taken: Vec<String> = found.iter().filter_map(|one| self.taken(one)).collect();
+        if taken.is_empty() {
+            return error;
+        }
+        error.context(format!(
+            "AWS has what the state has not, from a run that could not save its state or from somebody else. \
+             Look at each and take it over, or delete it in AWS:\n    {}\n   ",
+            taken.join("\n    ")
+        ))
+    }
+
+    /// The command that takes over what is in the way of making a resource.
+    fn taken(&self, found: &Diagnostic) -> Option<String> {
+        let says_so = |text: &str| TAKEN.iter().any(|word| text.contains(word));
+        let address = found.address.as_ref()?;
+        if !says_so(&found.summary) && !says_so(&found.detail) {
+            return None;
+        }
+        let id = named(&found.summary).unwrap_or("<its id>");
+        Some(self.mending("adopt", &[&format!("'{address}'"), &format!("'{id}'")]))
+    }
+
+    fn current(&self, watch: &Watch<'_>) -> anyhow::Result<Version> {
+        let pull =
+            self.command("read the state", watch).args(["state", "pull"]).despite_interrupt();
+        let text = pull.output().map_err(|error| self.explained(error))?;
+        if text.trim().is_empty() {
+            return Ok(Version::default());
+        }
+        // Not shown: a state may hold what nobody should read.
+        serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("the state is not readable"))
+    }
+}
+
+/// What a message such as `creating SSM Parameter (/dev/x): …` names.
+fn named(summary: &str) -> Option<&str> {
+    let (_, rest) = summary.split_once('(')?;
+    rest.split_once(')').map(|(id, _)| id)
+}
+
+fn version(file: &Path) -> anyhow::Result<Version> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("failed to read `{}`", file.display()))?;
+    serde_json::from_str(&text)
+        .map_err(|_| anyhow::anyhow!("`{}` is not a Terraform state", file.display()))
+}
+
+fn moved(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("failed to move `{}` to `{}`", from.display(), to.display());
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).with_context(cannot)?;
+    }
+    fs::copy(from, to).with_context(cannot)?;
+    removed(from)
+}
