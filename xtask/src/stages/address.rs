@@ -5,6 +5,8 @@
 //! its own, and Helm takes them over. No Pod is ever told a wrong address, and no second revision is
 //! needed.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, ensure};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use xtask_pipeline::{Action, Outcome, Preview, StepRun};
 
 use super::release;
 use crate::{
-    context::{Context, NAMESPACE, waiting},
+    context::{Context, NAMESPACE, waiting_until},
     terraform::Infrastructure,
 };
 
@@ -25,6 +27,9 @@ const HELM: &str = "helm";
 
 /// Takes the place of the address while only the Ingress is of interest; `.invalid` never resolves.
 pub(super) const UNKNOWN: &str = "http://unknown.invalid";
+
+/// AWS makes a load balancer in two or three minutes; one that is late never comes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 const SCHEME: &str = "alb.ingress.kubernetes.io/scheme";
 
@@ -66,7 +71,9 @@ pub(super) fn wait_for_name(
     cluster: &Cluster,
     not: Option<&str>,
 ) -> anyhow::Result<String> {
-    waiting(run, |wait| cluster.wait_ingress(NAMESPACE, GATEWAY, not, wait))
+    waiting_until(run, Instant::now() + PATIENCE, |wait| {
+        cluster.wait_ingress(NAMESPACE, GATEWAY, not, wait)
+    })
 }
 
 /// See the module.

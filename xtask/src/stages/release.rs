@@ -51,7 +51,7 @@ impl Stage<Context> for Release {
 
     fn deadline(&self) -> Duration {
         // The rest is what the tests take.
-        helm::time_for(TIMEOUT) + Duration::from_secs(10 * 60)
+        address::PATIENCE + helm::time_for(TIMEOUT) + Duration::from_secs(10 * 60)
     }
 
     fn plan(&self, context: &Context) -> anyhow::Result<Vec<Step<Context>>> {
