@@ -49,10 +49,10 @@ impl Cloud {
     /// When AWS refuses or is not reached.
     pub fn databases_encrypted_with(&self, key_arn: &str) -> Result<Vec<String>> {
         block_on(async {
-            let mut stored = self.described("rds:DescribeDBInstances", "").await?;
+            let mut stored = self.listed("rds:DescribeDBInstances", "").await?;
             for kind in KINDS {
                 let only = format!("&SnapshotType={kind}");
-                stored.extend(self.described("rds:DescribeDBSnapshots", &only).await?);
+                stored.extend(self.listed("rds:DescribeDBSnapshots", &only).await?);
             }
             let encrypted = stored.into_iter().filter(|one| one.key == key_arn);
             let mut arns: Vec<String> = encrypted.map(|one| one.arn).collect();
@@ -63,7 +63,7 @@ impl Cloud {
     }
 
     /// Every page of a list.
-    async fn described(&self, name: &'static str, only: &str) -> Result<Vec<Stored>> {
+    async fn listed(&self, name: &'static str, only: &str) -> Result<Vec<Stored>> {
         let action = name.trim_start_matches("rds:");
         let mut stored = Vec::new();
         let mut marker = String::new();
