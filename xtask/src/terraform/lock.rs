@@ -75,6 +75,10 @@ impl Terraform {
 /// The lock that a command failed at, if that is why it failed.
 fn held(error: &anyhow::Error) -> Option<Held> {
     let failure = error.downcast_ref::<CommandFailure>()?;
+    // Who stops waiting has not failed: that is to end as an interrupt.
+    if failure.is_interrupted() {
+        return None;
+    }
     let lines = failure.tail.iter().map(|line| line.trim_start_matches(['│', ' ']).trim_end());
     let mut info = lines.skip_while(|line| !line.starts_with("Lock Info:")).skip(1);
     let mut held = Held::default();
@@ -163,6 +167,13 @@ by multiple users at the same time.
             "the state is locked by root@machine since 2026-01-31T09:30:00Z (12 min ago) for apply, lock \
              f3b8e7a2-6a1c-8d55-2b0f-0d2f6c1f4b11"
         );
+    }
+
+    #[test]
+    fn who_stops_waiting_was_interrupted_and_not_blocked() {
+        let mut stopped: CommandFailure = failure(TEXT).downcast().unwrap();
+        stopped.cause = Cause::Interrupted { started: true, killed: false };
+        assert_eq!(held(&stopped.into()), None);
     }
 
     #[test]
