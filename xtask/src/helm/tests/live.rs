@@ -197,11 +197,17 @@ fn an_object_that_fails_at_first_ends_only_a_release_that_is_waited_for() {
         },
         "status": { "conditions": [{ "type": "Stalled", "status": "True", "reason": "SecretSyncedError", "message": "the store is not ready" }] },
     });
-    world.cluster.put_back(&[failing], NAMESPACE, "test", &Wait::at_most(PATIENCE)).unwrap();
+    let fail = || {
+        let wait = Wait::at_most(PATIENCE);
+        world.cluster.put_back(std::slice::from_ref(&failing), NAMESPACE, "test", &wait).unwrap();
+    };
+    fail();
     let thing = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: one}\nspec: {mode: a}\n";
     world.chart_file("templates/thing.yaml", thing);
     let error = world.deploy("mode: better").unwrap_err().to_string();
     assert!(error.contains("the store is not ready"), "{error}");
+    // The roll-back took it away.
+    fail();
     let unattended = world.deploy_unattended("mode: better");
     assert!(unattended.made.is_some());
     let install = Install { wait: false, ..world.install("") };
