@@ -2,12 +2,6 @@
 # a tear-down deleted: without tags, without encryption, for ever. Each is taken over and put right, where creating it would
 # fail. The runner finds them and gives their names; import blocks take no other switch.
 
-variable "existing_log_groups" {
-  description = "Names of log groups of this environment that exist already and are to be taken over. Given by the runner, never written in an environment's file."
-  type        = set(string)
-  default     = []
-}
-
 import {
   for_each = toset([for name in var.existing_log_groups : name if startswith(name, "/aws/eks/")])
   to       = module.cluster.aws_cloudwatch_log_group.control_plane

@@ -497,3 +497,9 @@ variable "kept_keys" {
     error_message = "kept_keys may hold the key `database` only: no other outlives its environment."
   }
 }
+
+variable "existing_log_groups" {
+  description = "Names of log groups of this environment that exist already and are to be taken over. Given by the runner, never written in an environment's file."
+  type        = set(string)
+  default     = []
+}

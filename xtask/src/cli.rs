@@ -6,6 +6,7 @@ use clap::{
     Args, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue},
 };
+use xtask_tools::nearest;
 
 /// Run Supabase in your own AWS account: Terraform, Helm and every check around them.
 #[derive(Debug, Parser)]
@@ -324,11 +325,14 @@ pub(crate) struct AwsCredentials {
 
 /// A typing error is never answered with a verb that destroys while another one is meant as likely.
 pub(crate) fn without_danger(mut error: clap::Error) -> clap::Error {
+    let typed = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(typed)) => typed.clone(),
+        _ => return error,
+    };
     if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand).cloned()
     {
-        let (harmless, dangerous): (Vec<_>, Vec<_>) =
-            names.into_iter().partition(|name| name != "destroy");
-        let kept = if harmless.is_empty() { dangerous } else { harmless };
+        let destroys = nearest(&typed, &names) == Some("destroy");
+        let kept = names.into_iter().filter(|name| (name == "destroy") == destroys).collect();
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(kept));
     }
     error

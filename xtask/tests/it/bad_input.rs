@@ -140,13 +140,13 @@ const MISTAKES: [(&str, &str, &str, &str); 8] = [
         "helm/overlays/dev.yaml",
         "kong:",
         "kong: {}\nkong:",
-        "helm/overlays/dev.yaml:11: `kong` was set on line 10 already",
+        "helm/overlays/dev.yaml:13: `kong` was set on line 12 already",
     ),
     (
         "helm/overlays/dev.yaml",
         "kong:",
         "---\nkong:",
-        "helm/overlays/dev.yaml:10: a second document begins",
+        "helm/overlays/dev.yaml:12: a second document begins",
     ),
 ];
 
@@ -246,7 +246,7 @@ fn what_the_chart_or_a_validation_refuses_is_told_with_its_line() {
     change(variables, "10.20.0.0/16", "10.20.0.0/36");
     let said = preflight(folder.path(), "dev");
     assert_eq!(said.code, 3, "{}", said.out);
-    let place = "helm/overlays/dev.yaml:8: auth.autoscaling: minReplicas 5 is above maxReplicas 4";
+    let place = "helm/overlays/dev.yaml:10: auth.autoscaling: minReplicas 5 is above maxReplicas 4";
     assert!(said.out.contains(place), "{}", said.out);
     let place = "terraform/environments/dev.tfvars:10: network.cidr \"10.20.0.0/36\" must be";
     assert!(said.out.contains(place), "{}", said.out);

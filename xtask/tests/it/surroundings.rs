@@ -68,6 +68,10 @@ fn aws() -> StandIn {
         if request.body.contains("GetCallerIdentity") {
             return Reply::new(200, IDENTITY).header("content-type", "text/xml");
         }
+        // Services that speak JSON: there is nothing of what is asked for.
+        if request.headers.contains_key("x-amz-target") {
+            return Reply::new(200, r#"{"Aliases": [], "logGroups": [], "Parameters": []}"#);
+        }
         // The state is empty: no bucket's list names an object.
         Reply::new(200, "<ListBucketResult><Name>x</Name></ListBucketResult>")
     })

@@ -21,7 +21,11 @@ fn distance(wanted: &str, name: &str) -> Option<usize> {
     let distance = strsim::damerau_levenshtein(wanted, name);
     // A beginning of three letters or more is an abbreviation: `infra`.
     let begins = wanted.len() >= 3 && name.starts_with(wanted);
-    (distance <= (longer / 3).max(1) && distance < longer || begins).then_some(distance)
+    // So are two words that begin alike: `multi_zone` for `multi_az`.
+    let alike = wanted.chars().zip(name.chars()).take_while(|(one, other)| one == other).count();
+    let begin_alike = alike >= 5 && 2 * alike >= longer;
+    let near = distance <= (longer / 3).max(1) && distance < longer;
+    (near || begins || begin_alike).then_some(distance)
 }
 
 /// ` (did you mean …?)`, or nothing when no name is near.
@@ -49,6 +53,7 @@ mod tests {
             ("x", None),
             ("", None),
             ("kubernetes", None),
+            ("relea_set", Some("release")),
         ] {
             assert_eq!(nearest(misspelt, STAGES.iter().copied()), meant, "{misspelt}");
         }

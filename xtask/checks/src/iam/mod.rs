@@ -22,9 +22,10 @@ use crate::{
 /// Actions that are younger than parliament's data.
 const NEW_ACTIONS: [&str; 1] = ["elasticloadbalancing:ModifyIpPools"];
 
-/// Actions that AWS grants on single resources (a protection, a load balancer), which parliament's
+/// Actions that AWS grants on single resources (a protection, a load balancer, log groups), which parliament's
 /// data does not know yet.
-const SCOPED_ACTIONS: [&str; 2] = ["elasticloadbalancing:SetWebAcl", "shield:CreateProtection"];
+const SCOPED_ACTIONS: [&str; 3] =
+    ["elasticloadbalancing:SetWebAcl", "logs:DescribeLogGroups", "shield:CreateProtection"];
 
 /// Services whose actions need several resources at once, each granted by a statement of its own.
 const SPLIT_SERVICES: [&str; 2] = ["ec2:", "kms:"];

@@ -1,7 +1,7 @@
 //! A small AWS account: SSM parameters, IAM roles, subnets, load balancers, buckets and objects, as far
 //! as the controllers ask for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
@@ -26,6 +26,7 @@ pub(crate) struct Contents {
     pub(crate) roles: BTreeMap<String, Value>,
     /// Names, with the parameters of the call that made them.
     pub(crate) load_balancers: BTreeMap<String, BTreeMap<String, String>>,
+    target_groups: BTreeSet<String>,
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
 }
 
@@ -192,8 +193,22 @@ fn query(contents: &mut Contents, call: &BTreeMap<String, String>) -> (u16, Stri
             (200, "<R/>".to_owned())
         }
         "DescribeListeners" => (200, "<R/>".to_owned()),
-        "DescribeTargetGroups" => fail("TargetGroupNotFound"),
-        "CreateTargetGroup" => (200, "<R/>".to_owned()),
+        "DescribeTargetGroups" => {
+            let name = name("Names.member.1");
+            match contents.target_groups.contains(&name) {
+                true => (200, format!("<R><TargetGroupArn>{name}</TargetGroupArn></R>")),
+                false => fail("TargetGroupNotFound"),
+            }
+        }
+        "CreateTargetGroup" => {
+            contents.target_groups.insert(name("Name"));
+            (200, "<R/>".to_owned())
+        }
+        "DeleteTargetGroup" => {
+            contents.target_groups.remove(&name("TargetGroupArn"));
+            (200, "<R/>".to_owned())
+        }
+        "CreateListener" => (200, "<R/>".to_owned()),
         other => panic!("unexpected call of {other}"),
     }
 }
