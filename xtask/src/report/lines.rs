@@ -4,44 +4,54 @@
 //! turns.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
 use xtask_pipeline::{Event, Outcome, Reporter, StageState};
 
-use super::{Console, turns::Turns};
+use super::{Console, pulse::Pulse, turns::Turns};
 
-/// How often a long step says that it goes on.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+/// How often silent steps are looked for.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(super) struct Lines {
+    voice: Arc<Voice>,
+    /// Ends the thread that looks for silent steps.
+    _looking: Sender<()>,
+}
+
+struct Voice {
     console: Console,
-    spoke: Mutex<HashMap<String, Instant>>,
+    pulse: Mutex<Pulse>,
     turns: Mutex<Turns>,
 }
 
 impl Lines {
     pub(super) fn new(console: Console) -> Self {
-        Self { console, spoke: Mutex::new(HashMap::new()), turns: Mutex::default() }
-    }
-
-    /// True when the step has been silent for a while; starts its clock with the first call.
-    fn is_due(&self, stage: &str, step: &str) -> bool {
-        let mut spoke = self.spoke.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let last = spoke.entry(format!("{stage}/{step}")).or_insert(now);
-        let due = now.duration_since(*last) >= HEARTBEAT;
-        if due {
-            *last = now;
-        }
-        due
+        let voice = Arc::new(Voice { console, pulse: Mutex::default(), turns: Mutex::default() });
+        let (looking, ended) = channel();
+        let silent = Arc::clone(&voice);
+        thread::spawn(move || {
+            while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                let due = silent.pulse(|pulse| pulse.due(Instant::now()));
+                due.into_iter().for_each(|(stage, line)| silent.say(&stage, line));
+            }
+        });
+        Self { voice, _looking: looking }
     }
 }
 
-impl Lines {
+impl Voice {
+    fn pulse<T>(&self, act: impl FnOnce(&mut Pulse) -> T) -> T {
+        act(&mut self.pulse.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn print(&self, decide: impl FnOnce(&mut Turns) -> Vec<String>) {
         // Held while it prints: between the two, another stage could get in.
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,6 +75,12 @@ impl Lines {
 
 impl Reporter for Lines {
     fn report(&self, event: &Event<'_>) {
+        self.voice.report(event);
+    }
+}
+
+impl Voice {
+    fn report(&self, event: &Event<'_>) {
         match event {
             Event::RunStarted { run, operation, environment, stages, resumes } => {
                 let resumed =
@@ -84,19 +100,20 @@ impl Reporter for Lines {
             Event::StageRepeated { stage, finished_in } => {
                 self.say(stage, format!("\n{stage}: {}", repeated(finished_in)));
             }
-            Event::StepStarted { stage, step, .. } => {
-                self.is_due(stage, step);
+            Event::StepStarted { stage, step, title, .. } => {
+                self.pulse(|pulse| pulse.begin(stage, step, title, Instant::now()));
             }
-            Event::StepProgress { stage, step, message } if self.is_due(stage, step) => {
-                self.say(stage, format!("  … {step}: {}", message.trim()));
+            Event::StepProgress { stage, step, message } => {
+                self.pulse(|pulse| pulse.hear(stage, step, message));
             }
-            Event::StepProgress { .. } => {}
             Event::StepNote { stage, message, .. } => self.say(stage, format!("  ! {message}")),
             Event::StepFinished { stage, step, outcome, duration } => {
+                self.pulse(|pulse| pulse.end(stage, step));
                 let (mark, detail) = (mark(outcome), detail(outcome));
                 self.say(stage, format!("  {mark} {step}: {detail} ({})", seconds(*duration)));
             }
             Event::StepFailed { stage, step, error, duration } => {
+                self.pulse(|pulse| pulse.end(stage, step));
                 self.say(stage, format!("  ✗ {step}: {error} ({})", seconds(*duration)));
             }
             Event::StageEnded { stage, state, duration } => self.end(stage, *state, *duration),

@@ -5,6 +5,7 @@
 mod console;
 mod json;
 mod lines;
+mod pulse;
 mod summary;
 mod terminal;
 mod turns;
