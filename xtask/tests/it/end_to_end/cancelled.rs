@@ -29,7 +29,7 @@ const FIRST: [&str; 20] = [
     "aws_kms_key",
     "aws_eip",
     "aws_s3_bucket",
-    "aws_ce_anomaly_monitor",
+    "aws_security_group",
     "aws_vpc",
     "aws_db_parameter_group",
     "aws_iam_role_policy_attachment",
