@@ -265,7 +265,8 @@ fn no_replica(plan: &PlanView<'_>) -> Verdict {
 }
 
 /// What PostgreSQL reads only when it starts.
-const STATIC: [&str; 9] = [
+const STATIC: [&str; 10] = [
+    "cron.database_name",
     "max_connections",
     "max_replication_slots",
     "max_wal_senders",
