@@ -98,55 +98,55 @@ fn a_malformed_overlay() {
     assert!(said.error.contains("helm/overlays/dev.yaml:"), "{}", said.error);
 }
 
-/// What is changed in which file, and what is said about it.
+/// What is changed in which file, and what is said about it; `LINE` is that of the change, `NEXT` the one after it.
 const MISTAKES: [(&str, &str, &str, &str); 8] = [
     (
         "terraform/environments/dev.tfvars",
         "deletion_protection =",
         "deletion_protecton =",
-        "dev.tfvars:50: `deletion_protecton` is not a variable of terraform/variables.tf (did you mean `deletion_protection`?)",
+        "dev.tfvars:LINE: `deletion_protecton` is not a variable of terraform/variables.tf (did you mean `deletion_protection`?)",
     ),
     (
         "terraform/environments/dev.tfvars",
         "  multi_az ",
         "  multi_zone ",
-        "dev.tfvars:34: `database.multi_zone` is not an attribute of `database` in terraform/variables.tf (did you mean `multi_az`?)",
+        "dev.tfvars:LINE: `database.multi_zone` is not an attribute of `database` in terraform/variables.tf (did you mean `multi_az`?)",
     ),
     (
         "terraform/environments/dev.tfvars",
         "min_per_zone     = 1",
         "min_per_zone     = \"one\"",
-        "dev.tfvars:25: `nodes.min_per_zone` is the text \"one\" and must be a number without quotes",
+        "dev.tfvars:LINE: `nodes.min_per_zone` is the text \"one\" and must be a number without quotes",
     ),
     (
         "helm/overlays/dev.yaml",
         "minReplicas: 1",
         "minReplica: 1",
-        "helm/overlays/dev.yaml:8: `auth.autoscaling.minReplica` is not a value of this chart (did you mean `minReplicas`?)",
+        "helm/overlays/dev.yaml:LINE: `auth.autoscaling.minReplica` is not a value of this chart (did you mean `minReplicas`?)",
     ),
     (
         "helm/overlays/dev.yaml",
         "minReplicas: 1",
         "minReplicas: one",
-        "helm/overlays/dev.yaml:8: `auth.autoscaling.minReplicas` is \"one\" and must be integer",
+        "helm/overlays/dev.yaml:LINE: `auth.autoscaling.minReplicas` is \"one\" and must be integer",
     ),
     (
         "helm/overlays/base.yaml",
         "autoconfirmEmail",
         "autoconfirmMail",
-        "helm/overlays/base.yaml:6: `auth.autoconfirmMail` is not a value of this chart (did you mean `autoconfirmEmail`?)",
+        "helm/overlays/base.yaml:LINE: `auth.autoconfirmMail` is not a value of this chart (did you mean `autoconfirmEmail`?)",
     ),
     (
         "helm/overlays/dev.yaml",
         "kong:",
         "kong: {}\nkong:",
-        "helm/overlays/dev.yaml:13: `kong` was set on line 12 already",
+        "helm/overlays/dev.yaml:NEXT: `kong` was set on line LINE already",
     ),
     (
         "helm/overlays/dev.yaml",
         "kong:",
         "---\nkong:",
-        "helm/overlays/dev.yaml:12: a second document begins",
+        "helm/overlays/dev.yaml:LINE: a second document begins",
     ),
 ];
 
@@ -154,10 +154,14 @@ const MISTAKES: [(&str, &str, &str, &str); 8] = [
 fn a_mistake_at_any_depth_is_told_with_its_place_before_anything_starts() {
     for (file, from, to, sentence) in MISTAKES {
         let folder = checkout();
+        let text = fs::read_to_string(folder.path().join(file)).unwrap();
+        let line = text.split(from).next().unwrap().matches('\n').count() + 1;
+        let sentence =
+            sentence.replace("LINE", &line.to_string()).replace("NEXT", &(line + 1).to_string());
         change(folder.path().join(file), from, to);
         let said = refused(folder.path(), "deploy dev --dry-run");
         assert_eq!(said.code, 3, "{}", said.error);
-        assert!(said.error.contains(sentence), "{}", said.error);
+        assert!(said.error.contains(&sentence), "{}", said.error);
     }
 }
 
