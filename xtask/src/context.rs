@@ -339,14 +339,19 @@ impl Context {
         module: &Path,
         vars: &Vars,
     ) -> anyhow::Result<Vec<String>> {
+        // Of its own: a bootstrap may look at its module while a deployment looks at the root.
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        let work = self.folder().join("validations").join(format!("{name}-{}", std::process::id()));
         let refused = refused_values(
             &self.processes,
             &self.toolbox.find("terraform")?,
             module,
             &self.root.join(vars.shown()),
-            &self.folder().join("validations"),
-        )?;
-        Ok(refused
+            &work,
+        );
+        // What is left of it hinders nobody.
+        let _ = fs::remove_dir_all(&work);
+        Ok(refused?
             .into_iter()
             .map(|refused| {
                 let place = vars.place_in(&refused.why);

@@ -204,7 +204,7 @@ fn charts() {
     bad.write(template, &with_setting.replace("PORT", "PROT"));
     bad.fails("settings-read", "is given PROT");
     bad.write(template, "apiVersion: example.com/v1\nkind: Odd\nmetadata: { name: odd }\n");
-    bad.fails("kubernetes-schema", "unknown group");
+    bad.fails("kubernetes-schema", "schema for kind Odd");
     bad.write(template, "apiVersion: v1\nkind: ServiceAccount\nmetadata: { name: supabase }\n");
     bad.fails("helm-render", "rendered twice");
     bad.write(template, "{{ .Values.missing.key }}");
