@@ -40,7 +40,7 @@ run "no_deploy_role" {
   }
 
   assert {
-    condition     = alltrue([for key in aws_kms_key.this : jsondecode(key.policy).Statement[0].Sid == "AccountDecidesByIam" && !strcontains(key.policy, ":role/")])
+    condition     = alltrue([for key in aws_kms_key.this : !contains(jsondecode(key.policy).Statement[*].Sid, "DeployRoleFromTheStart") && !strcontains(key.policy, ":role/")])
     error_message = "KMS refuses a policy that names a role that does not exist."
   }
 }

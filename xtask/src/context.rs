@@ -405,7 +405,14 @@ pub(crate) fn waiting_until<T>(
 
 #[cfg(test)]
 mod tests {
-    use super::complaint_of_chart;
+    use super::{complaint_of_chart, namespace};
+
+    /// The load balancer controller looks at the namespace when a Pod begins, and at nothing of ours.
+    #[test]
+    fn a_pod_is_ready_once_the_load_balancer_sends_to_it() {
+        let labels = &namespace()["metadata"]["labels"];
+        assert_eq!(labels["elbv2.k8s.aws/pod-readiness-gate-inject"], "enabled");
+    }
 
     #[test]
     fn a_complaint_of_the_chart_is_found_in_what_helm_says() {

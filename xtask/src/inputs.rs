@@ -15,17 +15,25 @@ const OF_TERRAFORM: [&str; 2] = ["infrastructure", "baseline"];
 /// Nothing when a file cannot be read: the stage itself will say so.
 pub(crate) fn of(context: &Context, stage: &str) -> Option<String> {
     let with_charts = !OF_TERRAFORM.contains(&stage);
-    let mut hash = Sha256::new();
+    let own = [&context.environment.var_file, &context.environment.overlay_file];
     // What was done in a sandbox that is gone has to be done again.
-    feed(&mut hash, context.platform.instance.as_bytes());
-    feed(&mut hash, context.cluster_context.as_deref().unwrap_or_default().as_bytes());
-    let environment = &context.environment;
-    for file in
-        sources(&context.root, with_charts, &[&environment.var_file, &environment.overlay_file])?
-    {
-        let name = file.strip_prefix(&context.root).unwrap_or(&file);
+    let place = [
+        context.platform.instance.as_str(),
+        context.cluster_context.as_deref().unwrap_or_default(),
+    ];
+    digest(&context.root, place, &sources(&context.root, with_charts, &own)?)
+}
+
+/// Of the files, by their names below `root`, and of where the stage is done.
+fn digest(root: &Path, place: [&str; 2], files: &[PathBuf]) -> Option<String> {
+    let mut hash = Sha256::new();
+    for part in place {
+        feed(&mut hash, part.as_bytes());
+    }
+    for file in files {
+        let name = file.strip_prefix(root).unwrap_or(file);
         feed(&mut hash, name.to_string_lossy().as_bytes());
-        feed(&mut hash, &read(&file).ok()?);
+        feed(&mut hash, &read(file).ok()?);
     }
     Some(shown(hash))
 }
@@ -51,7 +59,24 @@ fn sources(root: &Path, with_charts: bool, own: &[&PathBuf]) -> Option<Vec<PathB
 mod tests {
     use std::fs;
 
-    use super::sources;
+    use super::{digest, sources};
+
+    #[test]
+    fn other_content_another_name_and_another_place_are_something_else() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            fs::write(root.path().join(name), text).unwrap();
+            root.path().join(name)
+        };
+        let of = |place, file| digest(root.path(), place, &[file]).unwrap();
+        let before = of(["", ""], file("dev.tfvars", "monthly_usd = 560"));
+        assert_eq!(before, of(["", ""], file("dev.tfvars", "monthly_usd = 560")));
+        assert_ne!(before, of(["", ""], file("dev.tfvars", "monthly_usd = 561")));
+        assert_ne!(before, of(["", ""], file("two.tfvars", "monthly_usd = 560")));
+        for place in [["a sandbox", ""], ["", "a cluster"]] {
+            assert_ne!(before, of(place, file("dev.tfvars", "monthly_usd = 560")), "{place:?}");
+        }
+    }
 
     #[test]
     fn other_environments_and_what_tools_leave_do_not_count() {

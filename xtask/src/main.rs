@@ -21,7 +21,10 @@ mod terraform;
 mod toolbox;
 mod watch;
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 
@@ -38,9 +41,15 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let asked_for_it = !error.use_stderr();
-            // Nobody reads help through a closed pipe.
-            let _ = cli::without_danger(error).print();
-            return if asked_for_it { Exit::Done.into() } else { Exit::Usage.into() };
+            return match cli::without_danger(error).print() {
+                // Nobody reads help through a closed pipe.
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    let _ = writeln!(std::io::stderr(), "error: {}: {error}", report::UNWRITTEN);
+                    Exit::Failed.into()
+                }
+                _ if asked_for_it => Exit::Done.into(),
+                _ => Exit::Usage.into(),
+            };
         }
     };
     Session::new(cli.format).run(cli.command).into()

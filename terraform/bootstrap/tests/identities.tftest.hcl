@@ -46,7 +46,7 @@ run "github" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.this["dev-deploy"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:ref"] == ["refs/heads/main", "refs/heads/try/new"]
+    condition     = try(jsondecode(aws_iam_role.this["dev-deploy"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:ref"], []) == ["refs/heads/main", "refs/heads/try/new"]
     error_message = "Dev is deployed from the branches that it names, and no others."
   }
 
@@ -266,6 +266,37 @@ run "refused_name_of_state" {
 
   variables {
     environments = { terraform = {} }
+  }
+
+  expect_failures = [var.environments]
+}
+
+# Once for each rule, so that none hides behind another.
+run "refused_two_hyphens" {
+  command = plan
+
+  variables {
+    environments = { a--b = {} }
+  }
+
+  expect_failures = [var.environments]
+}
+
+run "refused_last_hyphen" {
+  command = plan
+
+  variables {
+    environments = { dev- = {} }
+  }
+
+  expect_failures = [var.environments]
+}
+
+run "refused_reserved_names" {
+  command = plan
+
+  variables {
+    environments = { ssm1 = {} }
   }
 
   expect_failures = [var.environments]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use xtask_tools::did_you_mean;
 
 use crate::{Check, CheckContext, CheckOutcome, Kind};
 
@@ -92,12 +93,19 @@ pub fn run(
 }
 
 impl Selection {
+    /// The sentence about a name in it that no check has, with the one that was probably meant.
+    #[must_use]
+    pub fn unknown(&self, checks: &[Check]) -> Option<String> {
+        let names: Vec<_> = checks.iter().map(|check| check.name).collect();
+        let mut named = self.only.iter().chain(&self.skip);
+        let unknown = named.find(|name| !names.contains(&name.as_str()))?;
+        let meant = did_you_mean(unknown, names.iter().copied());
+        Some(format!("there is no check `{unknown}`{meant}; there are: {}", names.join(", ")))
+    }
+
     fn of<'a>(&self, checks: &'a [Check]) -> anyhow::Result<Vec<&'a Check>> {
-        for name in self.only.iter().chain(&self.skip) {
-            if !checks.iter().any(|check| check.name == name) {
-                let names: Vec<_> = checks.iter().map(|check| check.name).collect();
-                bail!("there is no check `{name}`; there are: {}", names.join(", "));
-            }
+        if let Some(unknown) = self.unknown(checks) {
+            bail!(unknown);
         }
         let wanted = |check: &&Check| {
             let named = |names: &[String]| names.iter().any(|name| name == check.name);

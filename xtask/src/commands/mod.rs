@@ -20,7 +20,7 @@ mod yardstick;
 use std::{path::PathBuf, time::Duration};
 
 use xtask_pipeline::{Interrupted, Journal};
-use xtask_tools::{CommandFailure, Interrupt, Processes, Redactor};
+use xtask_tools::{CommandFailure, Interrupt, Processes, Redactor, place_for_output};
 
 use crate::{
     cli::{self, Command, Format, Target},
@@ -28,7 +28,7 @@ use crate::{
     context::Context,
     exit::Exit,
     platform::Platform,
-    report::Console,
+    report::{self, Console},
     toolbox::Toolbox,
     watch::Watch,
 };
@@ -70,7 +70,7 @@ impl Session {
         };
         match ended {
             Ok(Exit::Done) if let Some(why) = self.console.lost() => {
-                self.console.remark(&format!("error: failed to write to standard output: {why}"));
+                self.console.remark(&format!("error: {}: {why}", report::UNWRITTEN));
                 Exit::Failed
             }
             Ok(exit) => exit,
@@ -88,6 +88,7 @@ impl Session {
 
     /// Processes that hear the person's interrupt.
     fn processes(&self) -> anyhow::Result<Processes> {
+        place_for_output().map_err(|why| Exit::BadInput.error(why))?;
         Ok(Processes::new(self.redactor.clone(), Interrupt::on_signals()?))
     }
 

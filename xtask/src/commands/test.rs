@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, time::Duration};
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use xtask_checks::{CHECKS, Check, CheckContext, CheckOutcome, Kind, Selection};
 
@@ -9,6 +10,7 @@ use super::Session;
 use crate::{
     cli::{Cli, Test},
     exit::Exit,
+    report::UNWRITTEN,
     stages::STAGES,
     toolbox::Toolbox,
 };
@@ -29,15 +31,18 @@ pub(super) fn run(session: &Session, arguments: &Test) -> anyhow::Result<Exit> {
     let checks: Vec<Check> = CHECKS.iter().copied().chain([END_TO_END]).collect();
     let mut out = std::io::stdout();
     if arguments.list {
-        xtask_checks::list(&checks, &mut out)?;
+        xtask_checks::list(&checks, &mut out).context(UNWRITTEN)?;
         return Ok(Exit::Done);
     }
-    let context = checking(session)?;
     let selection = Selection {
         only: arguments.only.clone(),
         skip: arguments.skip.clone(),
         keep_going: arguments.keep_going,
     };
+    if let Some(unknown) = selection.unknown(&checks) {
+        return Err(Exit::BadInput.error(unknown));
+    }
+    let context = checking(session)?;
     let tally = xtask_checks::run(&context, &checks, &selection, &mut out)?;
     out.flush()?;
     Ok(if tally.failed == 0 && tally.passed > 0 { Exit::Done } else { Exit::Failed })

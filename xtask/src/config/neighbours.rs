@@ -1,9 +1,8 @@
 //! Environments that share an account share its names: rights on `supabase-dev-*` would hold for what `dev-eu` owns.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use serde_json::Value;
-
+use super::{hcl, located::Node, source};
 use crate::exit::Exit;
 
 /// How the name of the state bucket goes on behind `supabase-`.
@@ -49,13 +48,17 @@ pub(super) fn refuse(
 
 /// The account that a file names. One that cannot be read is complained about when its own environment is used.
 fn account_of(file: &Path) -> Option<String> {
-    let values: serde_json::Map<String, Value> =
-        ::hcl::from_str(&fs::read_to_string(file).ok()?).ok()?;
-    values.get("account_id")?.as_str().map(str::to_owned)
+    let text = source::read(file, "").ok()?;
+    match &hcl::read(&text, "").ok()?.get("account_id")?.value.node {
+        Node::Text(account) => Some(account.clone()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn refused(environments: &[(&str, &str)], name: &str) -> Option<String> {

@@ -8,6 +8,9 @@ use std::{
 
 use xtask_tools::Redactor;
 
+/// What is told of output that has no place, such as on a full disk.
+pub(crate) const UNWRITTEN: &str = "failed to write to standard output";
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Console {

@@ -12,7 +12,7 @@ mod turns;
 
 use xtask_pipeline::Reporter;
 
-pub(crate) use console::Console;
+pub(crate) use console::{Console, UNWRITTEN};
 pub(crate) use summary::{markdown, timeline};
 
 use crate::cli::Format;

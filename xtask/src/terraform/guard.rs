@@ -115,6 +115,16 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_that_nobody_asked_for_is_refused() {
+        let mut plan = plan("aws_db_instance", &["update"]);
+        plan.resource_changes[0].change.before = json!({"engine_version": "17"});
+        plan.resource_changes[0].change.after = json!({"engine_version": "18"});
+        let error = check(&plan, &[]).unwrap_err();
+        assert_eq!(Exit::of(&error), Exit::Refused);
+        assert!(error.to_string().contains("database.upgrade_to"), "{error}");
+    }
+
+    #[test]
     fn what_an_interrupted_run_began_is_told_from_a_real_replacement() {
         for kind in ["aws_kms_key", "aws_subnet", "aws_nat_gateway", "aws_iam_role"] {
             let replacing = plan(kind, &["create", "delete"]);

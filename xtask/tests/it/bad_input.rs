@@ -8,7 +8,7 @@ use std::{
 use crate::harness::{Said, Xtask, root};
 
 /// A checkout with nothing but the files of its environments, to be broken.
-fn checkout() -> tempfile::TempDir {
+pub(crate) fn checkout() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in [
         "terraform/environments/dev.tfvars",

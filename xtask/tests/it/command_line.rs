@@ -74,6 +74,8 @@ fn misspelt_names_are_seen_through() {
             "there is no secret `smtp/passwort` (did you mean `smtp/password`?)",
         ),
         ("bench --only biuld", "there is no figure `biuld` (did you mean `build`?)"),
+        ("test --only tidyy", "there is no check `tidyy` (did you mean `tidy`?)"),
+        ("test --skip helm-rendr", "there is no check `helm-rendr` (did you mean `helm-render`?)"),
     ] {
         let said = Xtask::new(command).run();
         assert_eq!(said.code, 3, "{}", said.error);

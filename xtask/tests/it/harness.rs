@@ -12,6 +12,8 @@ use xtask_tools::{Interrupt, Processes, Redactor};
 
 /// A call of `xtask`, to be filled in.
 pub(crate) struct Xtask {
+    /// A line for bash that runs it, as `"$@"`.
+    through: Option<&'static str>,
     words: Vec<String>,
     environment: BTreeMap<String, String>,
     folder: PathBuf,
@@ -39,6 +41,7 @@ impl Xtask {
     /// `xtask` with these words, split at blanks.
     pub(crate) fn new(line: &str) -> Self {
         Self {
+            through: None,
             words: line.split_whitespace().map(str::to_owned).collect(),
             environment: BTreeMap::new(),
             folder: root(),
@@ -55,11 +58,21 @@ impl Xtask {
         self
     }
 
+    /// Has bash run it: what only a shell can do to a process, such as where its output goes.
+    pub(crate) fn through(mut self, line: &'static str) -> Self {
+        self.through = Some(line);
+        self
+    }
+
     /// Runs it to its end; `follow` hears every line of standard output and error as it comes.
     pub(crate) fn follow(&self, mut follow: impl FnMut(&str)) -> Said {
         let mut said = Said { code: 0, out: String::new(), error: String::new() };
-        let finished = processes()
-            .command(env!("CARGO_BIN_EXE_xtask"))
+        let program = env!("CARGO_BIN_EXE_xtask");
+        let command = match self.through {
+            None => processes().command(program),
+            Some(line) => processes().command("bash").args(["-c", line, "bash", program]),
+        };
+        let finished = command
             .args(&self.words)
             .environment(&self.environment)
             .cwd(&self.folder)

@@ -1,23 +1,28 @@
 //! The environment of a run: odd variables, and one identity for runner and Terraform.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use crate::{
-    harness::{Said, Xtask},
+    bad_input::checkout,
+    harness::{Said, Xtask, root},
     standin::{Reply, StandIn},
 };
 
 /// Nobody listens on this port of this machine.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-fn doctor(variables: &[(&str, &str)]) -> Said {
-    let empty_home = tempfile::tempdir().unwrap();
-    let mut call = Xtask::new("doctor dev")
-        .env("HOME", empty_home.path().display())
+/// A call that finds credentials, with which it reaches nobody.
+fn secluded(line: &str) -> Xtask {
+    Xtask::new(line)
+        .env("HOME", "/nowhere")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         .env("AWS_SECRET_ACCESS_KEY", "not-a-key")
-        .env("HTTPS_PROXY", NOWHERE);
+        .env("HTTPS_PROXY", NOWHERE)
+}
+
+fn doctor(variables: &[(&str, &str)]) -> Said {
+    let mut call = secluded("doctor dev");
     for (name, value) in variables {
         call = call.env(name, value);
     }
@@ -60,6 +65,72 @@ fn an_odd_variable_is_named() {
     for (name, value) in [("AWS_MAX_ATTEMPTS", "many"), ("AWS_RETRY_MODE", "sometimes")] {
         assert_eq!(doctor(&[(name, value)]).code, 5, "{name}");
     }
+}
+
+#[test]
+fn a_temporary_folder_that_takes_no_files_is_named_before_anything_is_done() {
+    for command in ["doctor", "plan dev", "fmt"] {
+        let said = secluded(command).env("TMPDIR", "/nowhere/at-all").run();
+        assert_eq!((said.code, said.out.as_str()), (3, ""), "{command}: {}", said.error);
+        assert!(said.error.contains("temporary folder `/nowhere/at-all`: "), "{}", said.error);
+        assert!(
+            said.error.ends_with("set TMPDIR to a folder that takes files\n"),
+            "{}",
+            said.error
+        );
+    }
+}
+
+#[test]
+fn output_that_has_no_place_is_an_error() {
+    for command in [
+        "--help",
+        "help deploy",
+        "--version",
+        "deploy dev --dry-run",
+        "deploy dev --dry-run --format json",
+        "test --list",
+    ] {
+        let said = Xtask::new(command).through("exec \"$@\" > /dev/full").run();
+        let expected = "error: failed to write to standard output: No space left on device";
+        assert!(said.error.starts_with(expected), "{command}: {}", said.error);
+        assert_eq!((said.code, said.error.lines().count()), (1, 1), "{command}: {}", said.error);
+    }
+}
+
+#[test]
+fn a_run_ends_as_it_would_without_its_picture() {
+    let folder = checkout();
+    // Its tools are those of this repository, so that none is installed again.
+    fs::create_dir(folder.path().join("target")).unwrap();
+    symlink(root().join("target/tools"), folder.path().join("target/tools")).unwrap();
+    // Ends at once, since there are no credentials.
+    let stage = || {
+        let call = secluded("stage preflight dev").env("AWS_ACCESS_KEY_ID", "");
+        call.inside(folder.path()).run()
+    };
+    let timeline = folder.path().join("target/xtask/aws/dev/timeline.html");
+    let drawn = stage();
+    assert!(timeline.is_file(), "{}{}", drawn.out, drawn.error);
+    fs::remove_file(&timeline).unwrap();
+    symlink("/dev/full", &timeline).unwrap();
+    let undrawn = stage();
+    assert_eq!((drawn.code, undrawn.code), (3, 3), "{}", undrawn.error);
+    let warning =
+        format!("warning: the timeline was not written to {}: No space", timeline.display());
+    let warned = undrawn.error.lines().filter(|line| line.starts_with(&warning)).count();
+    assert_eq!(warned, 1, "{}", undrawn.error);
+}
+
+#[test]
+fn a_run_that_cannot_be_journalled_does_not_begin() {
+    let folder = checkout();
+    // No file can grow, as on a full disk; what it says goes through a pipe.
+    let line = "trap '' XFSZ; (ulimit -f 0; exec \"$@\") 2>&1 | cat; exit \"${PIPESTATUS[0]}\"";
+    let said = secluded("stage preflight dev").inside(folder.path()).through(line).run();
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(said.out.contains("error: failed to write to `"), "{}", said.out);
+    assert_eq!(said.out.lines().count(), 1, "{}", said.out);
 }
 
 /// AWS as far as Terraform's backend asks for it; it remembers who asked.

@@ -17,6 +17,7 @@ pub use interrupt::Interrupt;
 pub use nearest::{did_you_mean, nearest};
 pub use process::{
     Cause, Command, CommandFailure, Daemon, Finished, Line, ProcessIdentity, Processes, Stream,
+    place_for_output,
 };
 pub use redact::{RedactingWriter, Redactor, SHORTEST_SECRET};
 pub use secret::{REDACTED, Secret};

@@ -19,7 +19,7 @@ pub use command::Command;
 pub use daemon::{Daemon, ProcessIdentity};
 pub use failure::{Cause, CommandFailure};
 pub use output::{Line, Stream};
-pub use supervise::Finished;
+pub use supervise::{Finished, place_for_output};
 
 use std::ffi::OsStr;
 

@@ -61,7 +61,8 @@ pub(super) fn to_the_end(command: &Command, sink: &mut Sink<'_>) -> anyhow::Resu
     sink.remark(&format!("$ {command}"))?;
     let limits = command.limits();
     let not_started = |error: &io::Error| command.failure(not_started(command, error));
-    let no_place = |error: io::Error| command.failure(no_place_for_output(&error));
+    let no_place =
+        |error: io::Error| command.failure(Cause::NotStarted(no_place_for_output(&error)));
     let mut tails =
         [Tail::new(Stream::Output).map_err(no_place)?, Tail::new(Stream::Error).map_err(no_place)?];
     let handle = expression(command, &tails)
@@ -153,11 +154,24 @@ pub(super) fn not_started(command: &Command, error: &io::Error) -> Cause {
     }
 }
 
-fn no_place_for_output(error: &io::Error) -> Cause {
-    Cause::NotStarted(format!(
-        "its output has no place in the temporary folder `{}`, which TMPDIR names: {error}",
+/// Whether the output of children has a place. Asked before anything is done, since a program that
+/// cannot be started for this reason looks like one that does not fit.
+///
+/// # Errors
+/// Names the temporary folder and the remedy.
+pub fn place_for_output() -> Result<(), String> {
+    match Tail::new(Stream::Output) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(no_place_for_output(&error)),
+    }
+}
+
+fn no_place_for_output(error: &io::Error) -> String {
+    format!(
+        "the output of programs has no place in the temporary folder `{}`: {error}; set TMPDIR to a folder that takes \
+         files",
         std::env::temp_dir().display()
-    ))
+    )
 }
 
 /// The command for duct. The child leads a process group of its own, so that Ctrl-C in a terminal
