@@ -293,6 +293,9 @@ pub(crate) struct Test {
     /// Run the slow checks even when a fast one failed.
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Run no two checks side by side.
+    #[arg(long)]
+    pub(crate) one_at_a_time: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context;
 use xtask_tools::{Processes, Toolbox};
 
-use crate::{checkov, plans::Plans, terraform::TestRuns};
+use crate::{checkov, helm, plans::Plans, terraform::TestRuns};
 
 /// One row of the table of checks.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,9 @@ pub struct Check {
     /// The name for `--only` and `--skip`.
     pub name: &'static str,
     pub kind: Kind,
+    pub lane: Lane,
+    /// What it uses alone; nothing else that names the same runs beside it.
+    pub alone: &'static [Thing],
     /// What is true when it passes.
     pub claim: &'static str,
     /// One sentence: what to do when it fails.
@@ -31,6 +34,26 @@ pub enum Kind {
     /// Seconds, and no compiler.
     Fast,
     Slow,
+}
+
+/// Two checks run side by side, one of each lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Keeps a core busy, or more: compilers, planners, scanners. All that compiles is here, since
+    /// one cargo waits for the other.
+    Computes,
+    /// Waits for most of its time: for packages from a registry, for a sandbox.
+    Waits,
+}
+
+/// What two checks cannot use at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// The folders that `terraform init` fills for the checks of the code, and the provider's cache:
+    /// Terraform does not expect a second one to fetch into it.
+    TerraformData,
+    /// Cores for tests that wait with deadlines: beside each other they would overrun them.
+    Deadlines,
 }
 
 /// How a check ended. An error of [`Check::run`] counts as failed too.
@@ -91,6 +114,7 @@ pub type MakePlans = fn(&CheckContext) -> anyhow::Result<Plans>;
 pub(crate) struct Shared {
     plans: OnceLock<Result<Plans, String>>,
     pub(crate) tests: OnceLock<Result<TestRuns, String>>,
+    pub(crate) rendered: OnceLock<Result<helm::Rendered, String>>,
     /// By what was scanned.
     pub(crate) scans: Mutex<BTreeMap<String, Arc<checkov::Report>>>,
 }

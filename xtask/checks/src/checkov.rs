@@ -85,7 +85,7 @@ pub(crate) fn kubernetes(context: &CheckContext) -> anyhow::Result<CheckOutcome>
     let mut arguments = ["--framework", "kubernetes", "--config-file", KUBERNETES_CONFIG]
         .map(PathBuf::from)
         .to_vec();
-    for manifest in &manifests {
+    for manifest in manifests {
         arguments.extend([PathBuf::from("--file"), manifest.file.clone()]);
     }
     let report = scan(context, &arguments)?;

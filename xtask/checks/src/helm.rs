@@ -34,6 +34,7 @@ struct Release<'a> {
 }
 
 /// What a release renders to.
+#[derive(Debug)]
 pub(crate) struct Manifest {
     /// `prod-supabase`.
     pub(crate) name: String,
@@ -63,7 +64,7 @@ pub(crate) fn render(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     };
     let mut findings = Vec::new();
     let mut objects = 0;
-    for manifest in &manifests {
+    for manifest in manifests {
         let found = manifest.objects()?;
         if found.is_empty() {
             findings.push(format!("{}: renders nothing", manifest.name));
@@ -96,7 +97,7 @@ pub(crate) fn schema(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     };
     let mut findings = Vec::new();
     let mut expected = 0;
-    for manifest in &manifests {
+    for manifest in manifests {
         let objects = manifest.objects()?;
         let lists = objects.iter().filter(|object| object.is_list());
         findings.extend(lists.map(|list| {
@@ -139,8 +140,19 @@ fn unvalidated(output: &str, expected: usize) -> Vec<String> {
     findings
 }
 
-/// Renders every release into the scratch folder; the inner error is what Helm said.
-pub(crate) fn render_all(context: &CheckContext) -> anyhow::Result<Result<Vec<Manifest>, String>> {
+/// What every release renders to, or what Helm said.
+pub(crate) type Rendered = Result<Vec<Manifest>, String>;
+
+/// Every release, rendered into the scratch folder once a process; the inner error is what Helm said.
+pub(crate) fn render_all(context: &CheckContext) -> anyhow::Result<Result<&[Manifest], String>> {
+    let render = || render_releases(context).map_err(|error| format!("{error:#}"));
+    match context.shared.rendered.get_or_init(render) {
+        Ok(rendered) => Ok(rendered.as_deref().map_err(Clone::clone)),
+        Err(error) => Err(anyhow::anyhow!("{error}")),
+    }
+}
+
+fn render_releases(context: &CheckContext) -> anyhow::Result<Rendered> {
     let overlays = overlays(context)?;
     let folder = context.empty_scratch("manifests")?;
     let mut manifests = Vec::new();

@@ -27,12 +27,12 @@ pub(crate) fn secrets(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
         Err(output) => return Ok(CheckOutcome::Failed(output)),
     };
     let mut produced = BTreeMap::new();
-    for object in objects(&manifests)? {
+    for object in objects(manifests)? {
         count_produced(&object, &mut produced);
     }
     let mut findings = Vec::new();
     let mut read = BTreeSet::new();
-    for manifest in &manifests {
+    for manifest in manifests {
         let mut keys = BTreeSet::new();
         manifest.values()?.iter().for_each(|object| collect_read(object, &mut keys));
         findings.extend(mismatches(&manifest.name, &keys, &produced));
@@ -93,7 +93,7 @@ pub(crate) fn service_accounts(context: &CheckContext) -> anyhow::Result<CheckOu
     };
     let trusted = workloads(&context.read(WORKLOADS)?)?;
     let mut used = BTreeSet::new();
-    for object in objects(&manifests)? {
+    for object in objects(manifests)? {
         used.extend(annotated(&object));
     }
     used.extend(addons(context)?);

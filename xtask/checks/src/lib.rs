@@ -14,6 +14,7 @@ mod create_first;
 mod helm;
 mod iam;
 mod joins;
+mod lanes;
 mod plans;
 mod process;
 mod runner;
@@ -27,7 +28,9 @@ mod tools;
 mod workflows;
 pub mod yardstick;
 
-pub use check::{Check, CheckContext, CheckOutcome, Finding, Kind, MakePlans, ParseCommand};
+pub use check::{
+    Check, CheckContext, CheckOutcome, Finding, Kind, Lane, MakePlans, ParseCommand, Thing,
+};
 pub use chores::format;
 pub use plans::Plans;
 pub use runner::{Selection, Tally, list, run};

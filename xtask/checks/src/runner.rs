@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -10,9 +11,9 @@ use std::{
 use anyhow::{Context, bail};
 use xtask_tools::did_you_mean;
 
-use crate::{Check, CheckContext, CheckOutcome, Kind};
+use crate::{Check, CheckContext, CheckOutcome, Kind, lanes::Queue};
 
-/// How often a check that is still running says so.
+/// After how long a silence those that still run are named.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// How much of a failed tool's output is shown; the log file has all of it.
@@ -26,6 +27,8 @@ pub struct Selection {
     pub skip: Vec<String>,
     /// Run the slow checks even after a fast one failed.
     pub keep_going: bool,
+    /// Run no two checks side by side.
+    pub one_at_a_time: bool,
 }
 
 /// How many checks ended in which way.
@@ -52,8 +55,9 @@ pub fn list(checks: &[Check], out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the selected checks in order, the fast ones first, and ends with the line
-/// `N passed, N failed, N skipped`. The checks have passed when `failed` is 0 and `passed` is not.
+/// Runs the selected checks in two lanes side by side (see [`crate::Lane`]), the fast ones first, and
+/// ends with the line `N passed, N failed, N skipped`. Each check is told whole when it ends. The
+/// checks have passed when `failed` is 0 and `passed` is not.
 ///
 /// # Errors
 /// When the selection names a check that does not exist, or `out` cannot be written.
@@ -63,33 +67,67 @@ pub fn run(
     selection: &Selection,
     out: &mut dyn Write,
 ) -> anyhow::Result<Tally> {
+    run_with_heartbeat(context, checks, selection, HEARTBEAT, out)
+}
+
+fn run_with_heartbeat(
+    context: &CheckContext,
+    checks: &[Check],
+    selection: &Selection,
+    heartbeat: Duration,
+    out: &mut dyn Write,
+) -> anyhow::Result<Tally> {
     let selected = selection.of(checks)?;
     std::fs::create_dir_all(&context.scratch)
         .with_context(|| format!("failed to make `{}`", context.scratch.display()))?;
-    let mut tally = Tally::default();
-    for (index, check) in selected.iter().enumerate() {
-        write!(out, "[{:>2}/{}] {}: {} ... ", index + 1, selected.len(), check.name, check.claim)?;
-        out.flush()?;
-        let begun = Instant::now();
-        let outcome = if context.processes.interrupt().is_set() {
-            CheckOutcome::Skipped("you asked to stop".to_owned())
-        } else if check.kind == Kind::Slow && tally.failed > 0 && !selection.keep_going {
-            CheckOutcome::Skipped(
-                "an earlier check failed (--keep-going runs it all the same)".to_owned(),
-            )
-        } else {
-            run_one(context, check, out)?
-        };
-        report(context, check, &outcome, begun.elapsed(), out)?;
-        match outcome {
-            CheckOutcome::Passed(_) => tally.passed += 1,
-            CheckOutcome::Failed(_) => tally.failed += 1,
-            CheckOutcome::Skipped(_) => tally.skipped += 1,
+    let mut report = Report { context, all: selected.len(), tally: Tally::default(), out };
+    let mut queue = Queue::new(selected, selection.one_at_a_time);
+    thread::scope(|scope| {
+        let (done, ends) = mpsc::channel();
+        let mut running: Vec<(&Check, Instant)> = Vec::new();
+        loop {
+            let interrupted = context.processes.interrupt().is_set();
+            let slow_too = report.tally.failed == 0 || selection.keep_going;
+            while !interrupted && let Some(check) = queue.next(slow_too) {
+                running.push((check, Instant::now()));
+                let done = done.clone();
+                // The receiver outlives every check.
+                scope.spawn(move || drop(done.send((check.name, outcome_of(check, context)))));
+            }
+            if queue.is_idle() {
+                return Ok::<(), anyhow::Error>(());
+            }
+            match ends.recv_timeout(heartbeat) {
+                Ok((name, outcome)) => {
+                    queue.ended(name);
+                    let ended = running.iter().position(|(check, _)| check.name == name);
+                    let (check, begun) = running.remove(ended.context("nobody ran it")?);
+                    report.ended(check, &outcome, begun.elapsed())?;
+                }
+                Err(RecvTimeoutError::Timeout) => report.still_running(&running)?,
+                // Never: this function holds a sender, too.
+                Err(RecvTimeoutError::Disconnected) => bail!("the checks broke off"),
+            }
         }
+    })?;
+    let reason = if context.processes.interrupt().is_set() {
+        "you asked to stop"
+    } else {
+        "an earlier check failed (--keep-going runs it all the same)"
+    };
+    for check in queue.left() {
+        report.ended(check, &CheckOutcome::Skipped(reason.to_owned()), Duration::ZERO)?;
     }
-    writeln!(out)?;
-    writeln!(out, "{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped)?;
-    Ok(tally)
+    report.finished()
+}
+
+/// How a check ends, whatever happens in it.
+fn outcome_of(check: &Check, context: &CheckContext) -> CheckOutcome {
+    match catch_unwind(AssertUnwindSafe(|| (check.run)(context))) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => CheckOutcome::Failed(format!("{error:#}")),
+        Err(_) => CheckOutcome::Failed("the check itself broke off".to_owned()),
+    }
 }
 
 impl Selection {
@@ -111,139 +149,84 @@ impl Selection {
             let named = |names: &[String]| names.iter().any(|name| name == check.name);
             (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
         };
-        let mut selected: Vec<_> = checks.iter().filter(wanted).collect();
-        selected.sort_by_key(|check| check.kind);
-        Ok(selected)
+        Ok(checks.iter().filter(wanted).collect())
     }
 }
 
-/// Runs one check on a thread of its own, so that a long silence can be filled.
-fn run_one(
-    context: &CheckContext,
-    check: &Check,
-    out: &mut dyn Write,
-) -> anyhow::Result<CheckOutcome> {
-    let begun = Instant::now();
-    thread::scope(|scope| {
-        let (done, outcome) = mpsc::channel();
-        let thread = scope.spawn(move || {
-            let result = (check.run)(context);
-            // The receiver lives until the outcome came.
-            let _ = done.send(result);
-        });
-        loop {
-            match outcome.recv_timeout(HEARTBEAT) {
-                Ok(Ok(outcome)) => return Ok(outcome),
-                Ok(Err(error)) => return Ok(CheckOutcome::Failed(format!("{error:#}"))),
-                Err(RecvTimeoutError::Timeout) => {
-                    write!(out, "{} s ... ", begun.elapsed().as_secs())?;
-                    out.flush()?;
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    // Joined here, so that the scope does not panic as well.
-                    let _ = thread.join();
-                    return Ok(CheckOutcome::Failed("the check itself broke off".to_owned()));
-                }
-            }
-        }
-    })
+/// What the person reads. Nobody else writes, so that no two checks mix.
+struct Report<'a> {
+    context: &'a CheckContext,
+    /// How many checks were selected.
+    all: usize,
+    tally: Tally,
+    out: &'a mut dyn Write,
 }
 
-fn report(
-    context: &CheckContext,
-    check: &Check,
-    outcome: &CheckOutcome,
-    took: Duration,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let seconds = took.as_secs_f32();
-    match outcome {
-        CheckOutcome::Passed(summary) => writeln!(out, "passed in {seconds:.1} s ({summary})")?,
-        CheckOutcome::Skipped(reason) => writeln!(out, "skipped: {reason}")?,
-        CheckOutcome::Failed(output) => {
-            writeln!(out, "FAILED after {seconds:.1} s")?;
-            let log = context.scratch.join(format!("{}.log", check.name));
-            let output = context.processes.redactor().redact(output);
-            std::fs::write(&log, output.as_bytes())
-                .with_context(|| format!("failed to write `{}`", log.display()))?;
-            let lines: Vec<_> = output.lines().collect();
-            let hidden = lines.len().saturating_sub(SHOWN_LINES);
-            if hidden > 0 {
-                writeln!(out, "    ({hidden} lines before these are in {})", context.shown(&log))?;
+impl Report<'_> {
+    fn ended(
+        &mut self,
+        check: &Check,
+        outcome: &CheckOutcome,
+        took: Duration,
+    ) -> anyhow::Result<()> {
+        let seconds = took.as_secs_f32();
+        let count = match outcome {
+            CheckOutcome::Passed(_) => &mut self.tally.passed,
+            CheckOutcome::Failed(_) => &mut self.tally.failed,
+            CheckOutcome::Skipped(_) => &mut self.tally.skipped,
+        };
+        *count += 1;
+        let ended = self.tally.passed + self.tally.failed + self.tally.skipped;
+        write!(self.out, "[{ended:>2}/{}] {}: {} ... ", self.all, check.name, check.claim)?;
+        match outcome {
+            CheckOutcome::Passed(summary) => {
+                writeln!(self.out, "passed in {seconds:.1} s ({summary})")?;
             }
-            for line in lines.iter().skip(hidden) {
-                writeln!(out, "    {line}")?;
+            CheckOutcome::Skipped(reason) => writeln!(self.out, "skipped: {reason}")?,
+            CheckOutcome::Failed(output) => {
+                writeln!(self.out, "FAILED after {seconds:.1} s")?;
+                self.failure(check, output)?;
             }
-            writeln!(out, "    remedy: {}", check.remedy)?;
         }
+        self.out.flush()?;
+        Ok(())
     }
-    Ok(())
+
+    fn failure(&mut self, check: &Check, output: &str) -> anyhow::Result<()> {
+        let log = self.context.scratch.join(format!("{}.log", check.name));
+        let output = self.context.processes.redactor().redact(output);
+        std::fs::write(&log, output.as_bytes())
+            .with_context(|| format!("failed to write `{}`", log.display()))?;
+        let lines: Vec<_> = output.lines().collect();
+        let hidden = lines.len().saturating_sub(SHOWN_LINES);
+        if hidden > 0 {
+            let log = self.context.shown(&log);
+            writeln!(self.out, "    ({hidden} lines before these are in {log})")?;
+        }
+        for line in lines.iter().skip(hidden) {
+            writeln!(self.out, "    {line}")?;
+        }
+        writeln!(self.out, "    remedy: {}", check.remedy)?;
+        Ok(())
+    }
+
+    fn still_running(&mut self, running: &[(&Check, Instant)]) -> anyhow::Result<()> {
+        let told: Vec<_> = running
+            .iter()
+            .map(|(check, begun)| format!("{} ({} s)", check.name, begun.elapsed().as_secs()))
+            .collect();
+        writeln!(self.out, "        running: {}", told.join(", "))?;
+        self.out.flush()?;
+        Ok(())
+    }
+
+    fn finished(self) -> anyhow::Result<Tally> {
+        let Tally { passed, failed, skipped } = self.tally;
+        writeln!(self.out)?;
+        writeln!(self.out, "{passed} passed, {failed} failed, {skipped} skipped")?;
+        Ok(self.tally)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PASS: Check = Check {
-        name: "pass",
-        kind: Kind::Fast,
-        claim: "it holds",
-        remedy: "none",
-        run: |_| Ok(CheckOutcome::Passed("1 thing".to_owned())),
-    };
-    const FAIL: Check = Check {
-        name: "fail",
-        remedy: "mend it",
-        run: |_| Ok(CheckOutcome::Failed("line one\nline two".to_owned())),
-        ..PASS
-    };
-    const BREAK: Check = Check { name: "break", run: |_| bail!("no tool"), ..PASS };
-    const PANIC: Check = Check { name: "panic", run: |_| panic!("oops"), ..PASS };
-    const SLOW: Check = Check { name: "slow", kind: Kind::Slow, ..PASS };
-
-    fn run_all(checks: &[Check], selection: &Selection) -> (anyhow::Result<Tally>, String) {
-        let folder = tempfile::tempdir().unwrap();
-        let context = CheckContext::without_tools(folder.path());
-        let mut out = Vec::new();
-        let tally = run(&context, checks, selection, &mut out);
-        (tally, String::from_utf8(out).unwrap())
-    }
-
-    #[test]
-    fn all_fast_checks_run_after_a_failure_and_slow_ones_wait() {
-        let (tally, text) = run_all(&[SLOW, FAIL, BREAK, PASS], &Selection::default());
-        assert_eq!(tally.unwrap(), Tally { passed: 1, failed: 2, skipped: 1 });
-        assert_eq!(text.lines().last(), Some("1 passed, 2 failed, 1 skipped"));
-        assert!(text.contains("    line two\n    remedy: mend it\n"), "{text}");
-        assert!(text.contains("    no tool\n"), "{text}");
-        assert!(text.contains("slow: it holds ... skipped: an earlier check failed"), "{text}");
-        assert!(text.find("fail:") < text.find("slow:"), "fast ones first: {text}");
-    }
-
-    #[test]
-    fn keep_going_runs_the_slow_ones_too() {
-        let selection = Selection { keep_going: true, ..Selection::default() };
-        let (tally, _) = run_all(&[FAIL, SLOW], &selection);
-        assert_eq!(tally.unwrap(), Tally { passed: 1, failed: 1, skipped: 0 });
-    }
-
-    #[test]
-    fn a_selection_picks_and_refuses_unknown_names() {
-        let only = Selection { only: vec!["pass".to_owned()], ..Selection::default() };
-        let (tally, _) = run_all(&[PASS, FAIL], &only);
-        assert_eq!(tally.unwrap(), Tally { passed: 1, ..Tally::default() });
-        let skip = Selection { skip: vec!["nothing".to_owned()], ..Selection::default() };
-        let (tally, text) = run_all(&[PASS, FAIL], &skip);
-        assert_eq!(
-            tally.unwrap_err().to_string(),
-            "there is no check `nothing`; there are: pass, fail"
-        );
-        assert_eq!(text, "");
-    }
-
-    #[test]
-    fn a_check_that_panics_is_a_failed_check() {
-        let (tally, text) = run_all(&[PANIC, PASS], &Selection::default());
-        assert_eq!(tally.unwrap(), Tally { passed: 1, failed: 1, skipped: 0 }, "{text}");
-    }
-}
+mod tests;

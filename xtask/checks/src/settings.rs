@@ -48,7 +48,7 @@ pub(crate) fn read(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     let programs: BTreeMap<_, _> =
         data.programs.iter().map(|program| (program.component.as_str(), program)).collect();
     let (mut findings, mut looked_at) = (BTreeSet::new(), 0);
-    for (manifest, overlay) in of_overlays(&manifests) {
+    for (manifest, overlay) in of_overlays(manifests) {
         let own = context.read(&format!("helm/overlays/{overlay}.yaml"))?;
         let own: Value = serde_norway::from_str(&own)
             .with_context(|| format!("helm/overlays/{overlay}.yaml is not YAML"))?;

@@ -3,6 +3,8 @@
 use crate::{
     Check,
     Kind::{Fast, Slow},
+    Lane::{Computes, Waits},
+    Thing::{Deadlines, TerraformData},
     checkov, costs, create_first, helm, iam, joins, rust, scanners, settings, terraform, tidy,
     workflows, yardstick,
 };
@@ -12,6 +14,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "rust-format",
         kind: Fast,
+        lane: Computes,
+        alone: &[],
         claim: "the Rust code is formatted",
         remedy: "run `cargo xtask fmt`",
         run: rust::format,
@@ -19,6 +23,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "terraform-format",
         kind: Fast,
+        lane: Computes,
+        alone: &[],
         claim: "the Terraform code and the environments' values are formatted",
         remedy: "run `cargo xtask fmt`",
         run: terraform::format,
@@ -26,6 +32,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "tidy",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "no path of one machine, no registry host, no unfinished work, no broken link",
         remedy: "change the lines named above",
         run: tidy::tidy,
@@ -33,6 +41,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "workflows",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "each workflow step is one command of the runner, and no deploy is ever cancelled",
         remedy: "change the steps named above; .github/workflows/README.md has the rules",
         run: workflows::policy,
@@ -40,6 +50,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "zizmor",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "the workflows and dependabot.yml have no security finding",
         remedy: "change what zizmor names above; its documentation has a page for each audit",
         run: scanners::zizmor,
@@ -47,6 +59,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "actionlint",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "the workflows are valid, with all their expressions",
         remedy: "change what actionlint names above",
         run: scanners::actionlint,
@@ -54,6 +68,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "shellcheck",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "the shell scripts have no known mistake",
         remedy: "change what shellcheck names above; each SC number has a page in its wiki",
         run: scanners::shellcheck,
@@ -61,6 +77,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "scanner-skips",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "every suppressed finding has its reason, and there are few",
         remedy: "write the reason beside the skip, or meet the check",
         run: checkov::skips,
@@ -68,6 +86,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "dependencies",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "one HTTP stack and one TLS stack are built",
         remedy: "ask `cargo tree --invert <package>@<version>` who wants the second version",
         run: rust::duplicates,
@@ -75,6 +95,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "licences",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "every dependency has a licence that deny.toml allows",
         remedy: "use another package, or allow the licence in deny.toml with a reason",
         run: rust::licences,
@@ -82,6 +104,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "iam-policies",
         kind: Fast,
+        lane: Waits,
+        alone: &[],
         claim: "the IAM policies name real actions on resources that these have",
         remedy: "change the statements named above",
         run: iam::policies_of_code,
@@ -89,6 +113,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "helm-lint",
         kind: Fast,
+        lane: Computes,
+        alone: &[],
         claim: "the charts pass Helm's lint with the values of every environment",
         remedy: "change what helm names above",
         run: helm::lint,
@@ -96,6 +122,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "helm-render",
         kind: Fast,
+        lane: Computes,
+        alone: &[],
         claim: "the charts render for every environment, and their schemas refuse unknown values",
         remedy: "run the named `helm template` by hand and change the template or the schema",
         run: helm::render,
@@ -103,6 +131,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "settings-read",
         kind: Fast,
+        lane: Computes,
+        alone: &[],
         claim: "every environment variable of a Pod is one that its program reads in the pinned version",
         remedy: "correct the name in the template or the overlay, or the list in xtask/checks/data/settings.yaml",
         run: settings::read,
@@ -110,6 +140,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "secrets-join",
         kind: Fast,
+        lane: Computes,
+        alone: &[],
         claim: "every key of a Secret that a Pod reads is made by exactly one ExternalSecret",
         remedy: "make helm/secrets and the named release agree",
         run: joins::secrets,
@@ -117,6 +149,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "roles-join",
         kind: Fast,
+        lane: Computes,
+        alone: &[],
         claim: "the IAM roles trust the service accounts that the charts make, and no others",
         remedy: "make terraform/modules/identity and the named chart agree",
         run: joins::service_accounts,
@@ -124,6 +158,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "kubernetes-schema",
         kind: Fast,
+        lane: Computes,
+        alone: &[],
         claim: "every rendered object fits the schemas of Kubernetes 1.35 and 1.36",
         remedy: "change the template that renders the object",
         run: helm::schema,
@@ -131,6 +167,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "terraform-validate",
         kind: Slow,
+        lane: Waits,
+        alone: &[TerraformData],
         claim: "the Terraform code is valid against the provider's schema",
         remedy: "change what terraform names above",
         run: terraform::validate,
@@ -138,6 +176,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "terraform-create-first",
         kind: Slow,
+        lane: Waits,
+        alone: &[TerraformData],
         claim: "nothing that can be there only once is replaced by making the new one first",
         remedy: "take create_before_destroy from the resource that hands it on",
         run: create_first::check,
@@ -145,6 +185,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "terraform-test",
         kind: Slow,
+        lane: Computes,
+        alone: &[TerraformData],
         claim: "dev and prod plan what they should, and wrong values are refused",
         remedy: "run `terraform -chdir=terraform test` and compare the failed run with the code",
         run: terraform::test,
@@ -152,6 +194,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "iam-decisions",
         kind: Slow,
+        lane: Computes,
+        alone: &[TerraformData],
         claim: "no identity reaches another environment, the plan role reads no secret, and the work goes on",
         remedy: "change terraform/bootstrap; xtask/checks/src/iam/decisions/table.rs says who has to be able to do what",
         run: iam::decisions,
@@ -159,6 +203,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "checkov-terraform",
         kind: Slow,
+        lane: Computes,
+        alone: &[],
         claim: "the Terraform code of every environment passes checkov",
         remedy: "meet the check, or skip it with `#checkov:skip=<id>:<reason>` in the resource",
         run: checkov::terraform,
@@ -166,6 +212,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "checkov-plans",
         kind: Slow,
+        lane: Computes,
+        alone: &[],
         claim: "the plans of every environment and of the bootstrap pass checkov",
         remedy: "meet the check, or skip it with `#checkov:skip=<id>:<reason>` in the resource",
         run: checkov::plans,
@@ -173,6 +221,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "iam-plans",
         kind: Slow,
+        lane: Computes,
+        alone: &[],
         claim: "the IAM policies of the plans name real actions on resources that these have",
         remedy: "change the statements named above",
         run: iam::policies_of_plans,
@@ -180,6 +230,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "costs",
         kind: Slow,
+        lane: Computes,
+        alone: &[],
         claim: "the README names the computed costs, and no budget warns in a normal month",
         remedy: "change the README, the budget, or terraform/prices.json, as named above",
         run: costs::check,
@@ -187,6 +239,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "yardstick",
         kind: Slow,
+        lane: Computes,
+        alone: &[],
         claim: "every row of the yardstick is met, or differs from it on purpose",
         remedy: "run `cargo xtask yardstick` and look at the rows that fail",
         run: yardstick::check,
@@ -194,6 +248,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "checkov-kubernetes",
         kind: Slow,
+        lane: Computes,
+        alone: &[],
         claim: "the rendered charts pass checkov",
         remedy: "meet the check, or skip it with a reason in xtask/checks/checkov-kubernetes.yaml",
         run: checkov::kubernetes,
@@ -201,6 +257,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "clippy",
         kind: Slow,
+        lane: Computes,
+        alone: &[],
         claim: "the Rust code has no warning",
         remedy: "run `cargo clippy --workspace --all-targets` and change what it names",
         run: rust::lints,
@@ -208,6 +266,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "rust-tests",
         kind: Slow,
+        lane: Computes,
+        alone: &[Deadlines],
         claim: "the unit and integration tests pass",
         remedy: "run `cargo test --workspace` and look at the first failure",
         run: rust::tests,
@@ -215,6 +275,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "checks-can-fail",
         kind: Slow,
+        lane: Computes,
+        alone: &[],
         claim: "every check above that asks a tool fails on a broken repository",
         remedy: "compare xtask/checks/tests/refusals.rs with what the tool says now",
         run: rust::refusals,

@@ -1,10 +1,10 @@
-//! `test`: every check of the repository, the fast ones first, then the end-to-end run.
+//! `test`: every check of the repository, the fast ones first, and the end-to-end run beside the slow ones.
 
-use std::{io::Write as _, time::Duration};
+use std::{io::Write as _, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use xtask_checks::{CHECKS, Check, CheckContext, CheckOutcome, Kind, Selection};
+use xtask_checks::{CHECKS, Check, CheckContext, CheckOutcome, Kind, Lane, Selection, Thing};
 
 use super::Session;
 use crate::{
@@ -18,10 +18,15 @@ use crate::{
 /// Walking both environments takes half of this on two cores.
 const LONGEST_STORY: Duration = Duration::from_mins(30);
 
+/// Every dependency and every test, on a small, cold machine that runs other checks as well.
+const LONGEST_BUILD: Duration = Duration::from_mins(25);
+
 /// The whole product once, from nothing to nothing, as a person would run it.
 const END_TO_END: Check = Check {
     name: "end-to-end",
     kind: Kind::Slow,
+    lane: Lane::Waits,
+    alone: &[Thing::Deadlines],
     claim: "dev and prod go from nothing to a Supabase that answers, and back, in the sandbox",
     remedy: "run `cargo xtask deploy dev --sandbox` and read what it says",
     run: end_to_end,
@@ -38,6 +43,7 @@ pub(super) fn run(session: &Session, arguments: &Test) -> anyhow::Result<Exit> {
         only: arguments.only.clone(),
         skip: arguments.skip.clone(),
         keep_going: arguments.keep_going,
+        one_at_a_time: arguments.one_at_a_time,
     };
     if let Some(unknown) = selection.unknown(&checks) {
         return Err(Exit::BadInput.error(unknown));
@@ -66,25 +72,17 @@ fn accepts(words: &[String]) -> Result<(), String> {
 fn end_to_end(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     let log = context.scratch.join("end-to-end.log");
     let _ = std::fs::remove_file(&log);
-    let command = context
-        .processes
-        .cargo()
-        .args([
-            "test",
-            "--locked",
-            // All packages, whose tests of other names are left out: the selection decides which
-            // features are built, and another one would build every dependency again.
-            "--workspace",
-            "--test",
-            "it",
-            "--",
-            "end_to_end::",
-            "--nocapture",
-        ])
-        .cwd(&context.root)
-        .purpose("run the end-to-end test")
-        .timeout(LONGEST_STORY)
-        .log_to(&log);
+    // All packages, whose tests of other names are left out: the selection decides which features are
+    // built, and another one would build every dependency again.
+    let test = context.processes.cargo().args(["test", "--locked", "--workspace", "--test", "it"]);
+    let test = test.cwd(&context.root).log_to(&log);
+    // By itself: it may have to wait for another check that compiles, and the story has a deadline.
+    let built = test.clone().arg("--no-run").purpose("build the end-to-end test");
+    if let Err(error) = built.timeout(LONGEST_BUILD).run_quietly() {
+        return Ok(failed(&error, &log));
+    }
+    let command = test.args(["--", "end_to_end::", "--nocapture"]);
+    let command = command.purpose("run the end-to-end test").timeout(LONGEST_STORY);
     let mut last = String::new();
     let ended = command.run(&mut |line| {
         if line.text.starts_with("end-to-end:") {
@@ -95,13 +93,14 @@ fn end_to_end(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
         // A filter that matches no test lets cargo pass without a word.
         Ok(_) if last.is_empty() => CheckOutcome::Failed("no test ran".to_owned()),
         Ok(_) => CheckOutcome::Passed(last),
-        Err(error) => {
-            let text = std::fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            CheckOutcome::Failed(format!(
-                "{error:#}\n{}",
-                lines[lines.len().saturating_sub(80)..].join("\n")
-            ))
-        }
+        Err(error) => failed(&error, &log),
     })
+}
+
+/// Why, and the end of the log, which tells where.
+fn failed(error: &anyhow::Error, log: &Path) -> CheckOutcome {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let end = lines[lines.len().saturating_sub(80)..].join("\n");
+    CheckOutcome::Failed(format!("{error:#}\n{end}"))
 }

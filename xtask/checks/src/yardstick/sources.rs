@@ -31,7 +31,7 @@ impl Sources {
         }
         let rendered = helm::render_all(context)?.map_err(anyhow::Error::msg)?;
         for manifest in rendered {
-            texts.insert(format!("rendered/{}.yaml", manifest.name), manifest.text);
+            texts.insert(format!("rendered/{}.yaml", manifest.name), manifest.text.clone());
         }
         Ok(Self { texts })
     }

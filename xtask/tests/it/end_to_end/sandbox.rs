@@ -23,19 +23,24 @@ impl Sandbox {
     pub(super) fn new() -> Self {
         // Short: PostgreSQL's sockets live below it, and a socket's path has a limit.
         let sandbox = Self { folder: root().join("target/e2e") };
-        sandbox.xtask("sandbox down").run();
+        // The only one that builds it: a build waits for others that compile, and a step has deadlines.
+        sandbox.with_folder("sandbox down").run();
         let _ = fs::remove_dir_all(sandbox.runs());
         sandbox
     }
 
     pub(super) fn xtask(&self, line: &str) -> Xtask {
-        Xtask::new(line).env("XTASK_SANDBOX_DIR", self.folder.display())
+        let built = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-sandbox");
+        self.with_folder(line).env("XTASK_SANDBOX_BIN", built.display())
     }
 
-    /// The same in another checkout, which holds no code to build the sandbox from.
+    /// The same in another checkout.
     pub(super) fn xtask_in(&self, checkout: &Path, line: &str) -> Xtask {
-        let built = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-sandbox");
-        self.xtask(line).inside(checkout).env("XTASK_SANDBOX_BIN", built.display())
+        self.xtask(line).inside(checkout)
+    }
+
+    fn with_folder(&self, line: &str) -> Xtask {
+        Xtask::new(line).env("XTASK_SANDBOX_DIR", self.folder.display())
     }
 
     /// Journals, logs and generated files.

@@ -78,6 +78,7 @@ impl Toolbox {
         }
         let place = self.folder.join("python/pip");
         let interpreter = place.join("bin/python");
+        let _lock = self.lock("python-pip")?;
         if !is_complete(&place) {
             self.make_environment(&place)?;
             complete(&place)?;
