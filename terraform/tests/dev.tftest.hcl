@@ -139,6 +139,11 @@ run "dev" {
   }
 
   assert {
+    condition     = local.deploy_role_arn == "arn:aws:iam::123456789012:role/supabase-dev-deploy"
+    error_message = "The policies of the keys name the role that terraform/bootstrap made for deploying."
+  }
+
+  assert {
     condition     = output.access_logs_bucket == "supabase-dev-logs-123456789012-eu-west-1"
     error_message = "Access logs are on."
   }

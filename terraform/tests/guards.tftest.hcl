@@ -82,6 +82,11 @@ run "right_workspace" {
     condition     = terraform_data.guard.input == "supabase-dev"
     error_message = "The guard lets the right workspace pass."
   }
+
+  assert {
+    condition     = local.deploy_role_arn == null
+    error_message = "A role of another name may not be there, and KMS refuses a policy that names one that is not."
+  }
 }
 
 # The end of Kubernetes 1.35 on EKS.

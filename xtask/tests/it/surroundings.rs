@@ -102,8 +102,10 @@ fn output_that_has_no_place_is_an_error() {
 fn a_run_ends_as_it_would_without_its_picture() {
     let folder = checkout();
     // Its tools are those of this repository, so that none is installed again.
+    let tools = root().join("target/tools");
+    fs::create_dir_all(&tools).unwrap();
     fs::create_dir(folder.path().join("target")).unwrap();
-    symlink(root().join("target/tools"), folder.path().join("target/tools")).unwrap();
+    symlink(tools, folder.path().join("target/tools")).unwrap();
     // Ends at once, since there are no credentials.
     let stage = || {
         let call = secluded("stage preflight dev").env("AWS_ACCESS_KEY_ID", "");

@@ -28,6 +28,8 @@ fn whatever_is_wrong_has_its_line_its_key_and_a_remedy() {
                       or a map";
     for (text, sentence) in [
         ("a = \"eu-${\"west\"}-1\"", format!("1: `a` {expression}")),
+        ("a = \"eu-${west}-1\"", format!("1: `a` {expression}")),
+        ("a = \"%{ if west }x\"", format!("1: `a` {expression}")),
         ("\na = upper(\"x\")", format!("2: `a` {expression}")),
         ("a = 1 + 1", format!("1: `a` {expression}")),
         ("a = var.b", format!("1: `a` {expression}")),
