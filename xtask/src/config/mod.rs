@@ -15,7 +15,7 @@ mod source;
 mod tfvars;
 mod types;
 mod versions;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::path::{Path, PathBuf};
 

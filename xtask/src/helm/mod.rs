@@ -29,13 +29,13 @@ use xtask_cloud::{Cluster, HelmRelease};
 use xtask_pipeline::{Outcome, StepRun};
 use xtask_tools::{Command, Processes};
 
-pub(crate) use self::turn::time_for;
 use self::{
     claim::{Claim, Work},
     decisions::Worked,
     recovery::Failed,
     turn::Place,
 };
+pub(crate) use self::{manifest::objects_of, turn::time_for};
 use crate::{context::Context, exit::Exit, terraform::Infrastructure};
 
 /// Carries the digest of a release's inputs on the release itself.

@@ -8,14 +8,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use serde::Deserialize as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use xtask_cloud::{Cluster, Target, kinds};
 use xtask_pipeline::{Action, Outcome, Preview, StepRun};
 
 use super::release;
 use crate::{
     context::{Context, NAMESPACE, waiting_until},
+    helm::objects_of,
     terraform::Infrastructure,
 };
 
@@ -126,19 +126,12 @@ fn is_replaced(ingress: &Value, internal: bool) -> bool {
 
 /// The gateway's Service and Ingress in a rendered chart, as Helm marks what belongs to the release.
 fn gateway(manifest: &str) -> anyhow::Result<Vec<Value>> {
-    let mut objects = Vec::new();
-    for document in serde_norway::Deserializer::from_str(manifest) {
-        let mut object = Value::deserialize(document).context("the chart renders no YAML")?;
-        let is_wanted = ["Service", "Ingress"]
-            .contains(&object["kind"].as_str().unwrap_or_default())
-            && object["metadata"]["name"] == GATEWAY;
-        if is_wanted {
-            let metadata = &mut object["metadata"];
-            metadata["annotations"]["meta.helm.sh/release-name"] = json!(release::RELEASE);
-            metadata["annotations"]["meta.helm.sh/release-namespace"] = json!(NAMESPACE);
-            objects.push(object);
-        }
-    }
+    let is_wanted = |object: &Value| {
+        ["Service", "Ingress"].contains(&object["kind"].as_str().unwrap_or_default())
+            && object["metadata"]["name"] == GATEWAY
+    };
+    let mut objects = objects_of(release::RELEASE, NAMESPACE, manifest)?;
+    objects.retain(is_wanted);
     ensure!(
         objects.iter().any(|object| object["kind"] == "Ingress"),
         "publicUrl must be set in the overlay: the environment has no domain, and without kong.enabled and \

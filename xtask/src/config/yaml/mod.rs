@@ -2,37 +2,41 @@
 //!
 //! Helm's library reads YAML 1.1: `yes`, `off` and `0644` are no texts there, and `<<` merges. What
 //! a person cannot have meant is refused, although Helm takes it: a key twice, a second document, a
-//! key that is not a text. The tests compare this reader with Helm itself.
+//! key that is not a text. What Helm has rendered is read as it reads it, with all of that. The tests
+//! compare this reader with Helm itself.
 
 mod scalar;
 
 use std::collections::{BTreeSet, HashMap};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_json::Value;
 
 use super::located::{Entries, Entry, Located, Node};
 use crate::exit::Exit;
 
-/// Maps and lists within each other.
-const DEEPEST: usize = 64;
-/// Values, with all aliases written out.
-const MOST: usize = 100_000;
+/// What is taken.
+struct Terms {
+    /// Whether people wrote it, so that what nobody can have meant is refused.
+    written: bool,
+    /// Maps and lists within each other.
+    deepest: usize,
+    /// Values, with all aliases written out.
+    most: usize,
+}
+
+const VALUES: Terms = Terms { written: true, deepest: 64, most: 100_000 };
+
+/// Definitions of custom resources fill megabytes.
+const MANIFEST: Terms = Terms { written: false, deepest: 256, most: 10_000_000 };
 
 /// The map that a file holds; an empty file is an empty map.
 ///
 /// # Errors
 /// One sentence with file, line, key and remedy.
 pub(super) fn read(text: &str, shown: &str) -> anyhow::Result<Entries> {
-    let mut reader = Reader {
-        parser: Parser::new_from_str(text),
-        shown,
-        path: Vec::new(),
-        anchors: HashMap::new(),
-        values: 0,
-        depth: 0,
-    };
-    let read = reader.document()?;
-    match read {
+    let mut reader = Reader::new(text, shown, VALUES);
+    match reader.documents()?.pop() {
         None => Ok(Entries::default()),
         Some(Located { node: Node::Null, .. }) => Ok(Entries::default()),
         Some(Located { node: Node::Map(entries), .. }) => Ok(entries),
@@ -43,8 +47,20 @@ pub(super) fn read(text: &str, shown: &str) -> anyhow::Result<Entries> {
     }
 }
 
+/// The documents of a manifest that Helm rendered; an empty one is null.
+///
+/// # Errors
+/// When Helm could not have read it either.
+pub(crate) fn documents(text: &str) -> anyhow::Result<Vec<Value>> {
+    let documents = Reader::new(text, "the manifest", MANIFEST).documents();
+    // Nobody gave it as input, so that the error has no code of its own.
+    let documents = documents.map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    Ok(documents.iter().map(Located::to_json).collect())
+}
+
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    terms: Terms,
     shown: &'a str,
     /// The keys that lead to what is being read.
     path: Vec<String>,
@@ -54,14 +70,26 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn document(&mut self) -> anyhow::Result<Option<Located>> {
-        let mut found = None;
+    fn new(text: &'a str, shown: &'a str, terms: Terms) -> Self {
+        Self {
+            parser: Parser::new_from_str(text),
+            terms,
+            shown,
+            path: Vec::new(),
+            anchors: HashMap::new(),
+            values: 0,
+            depth: 0,
+        }
+    }
+
+    fn documents(&mut self) -> anyhow::Result<Vec<Located>> {
+        let mut found = Vec::new();
         loop {
             let (event, span) = self.next()?;
             match event {
                 Event::StreamStart | Event::DocumentEnd => {}
                 Event::StreamEnd => return Ok(found),
-                Event::DocumentStart(..) if found.is_some() => {
+                Event::DocumentStart(..) if self.terms.written && !found.is_empty() => {
                     return Err(self.wrong(
                         line(span),
                         "a second document begins, which some versions of Helm merge and others leave out; keep one",
@@ -69,7 +97,7 @@ impl<'a> Reader<'a> {
                 }
                 Event::DocumentStart(..) => {
                     let (event, span) = self.next()?;
-                    found = Some(self.value(event, span)?);
+                    found.push(self.value(event, span)?);
                 }
                 _ => return Err(self.wrong(line(span), "the values begin without a document")),
             }
@@ -136,7 +164,7 @@ impl<'a> Reader<'a> {
     /// Values that were read or written out so far.
     fn count(&mut self, more: usize, line: usize) -> anyhow::Result<()> {
         self.values += more;
-        if self.values > MOST {
+        if self.values > self.terms.most {
             return Err(
                 self.wrong(line, "makes the file longer than values can be; use fewer aliases")
             );
@@ -175,7 +203,7 @@ impl<'a> Reader<'a> {
         read: fn(&mut Self) -> anyhow::Result<Node>,
     ) -> anyhow::Result<Node> {
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > self.terms.deepest {
             return Err(self.wrong(line, "nests values too deep"));
         }
         let node = read(self)?;
@@ -214,7 +242,7 @@ impl<'a> Reader<'a> {
             let key = self.value(event, span)?;
             let key = self.key_of(key)?;
             self.path.push(key.clone());
-            if !written.insert(key.clone()) {
+            if self.terms.written && !written.insert(key.clone()) {
                 let first = entries.get(&key).map_or(line, |first| first.line);
                 return Err(self.wrong(
                     line,
@@ -232,6 +260,8 @@ impl<'a> Reader<'a> {
         match key.node {
             Node::Text(text) => Ok(text),
             Node::Number(number) if number.is_i64() || number.is_u64() => Ok(number.to_string()),
+            // As the library writes them that makes JSON of it for the API.
+            Node::Bool(word) if !self.terms.written => Ok(word.to_string()),
             _ => Err(self.wrong(
                 key.line,
                 &format!("has {} as a key, as Helm reads it; put the key in quotes", key.kind()),
