@@ -23,6 +23,13 @@ pub(crate) fn lints(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     Ok(answer.outcome("the whole workspace, all targets"))
 }
 
+/// Apart from running them, so that it can be done beside another check that waits.
+pub(crate) fn build(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
+    let command = context.cargo().args(["test", "--quiet", "--locked", "--workspace"]);
+    let answer = ask(&command.args(["--no-run", "--no-fail-fast"]))?;
+    Ok(answer.outcome("the whole workspace"))
+}
+
 pub(crate) fn tests(context: &CheckContext) -> anyhow::Result<CheckOutcome> {
     let command = context.cargo().args(["test", "--locked", "--workspace"]);
     // The end-to-end story is a check of its own, with the machine to itself.

@@ -264,6 +264,15 @@ pub const CHECKS: &[Check] = &[
         run: rust::lints,
     },
     Check {
+        name: "rust-build",
+        kind: Slow,
+        lane: Computes,
+        alone: &[],
+        claim: "the runner, the sandbox and all tests compile",
+        remedy: "run `cargo test --workspace --no-run` and change what it names",
+        run: rust::build,
+    },
+    Check {
         name: "rust-tests",
         kind: Slow,
         lane: Computes,

@@ -133,7 +133,7 @@ spec:
 #[ignore = "installs tools; the check `checks-can-fail` runs it"]
 fn rust() {
     let good = Repository::new();
-    for name in ["rust-format", "dependencies", "licences", "clippy", "rust-tests"] {
+    for name in ["rust-format", "dependencies", "licences", "clippy", "rust-build", "rust-tests"] {
         good.passes(name);
     }
     let bad = Repository::new();
@@ -142,7 +142,11 @@ fn rust() {
     bad.replace("src/lib.rs", "number+1", "return number + 1;");
     bad.fails("clippy", "needless_return");
     bad.replace("src/lib.rs", "number + 1", "number + 2");
+    bad.passes("rust-build");
     bad.fails("rust-tests", "one_more");
+    bad.replace("src/lib.rs", "number + 2", "numbr + 2");
+    bad.fails("rust-build", "numbr");
+    bad.replace("src/lib.rs", "numbr + 2", "number + 2");
     bad.replace("src/lib.rs", "#[test]", "");
     bad.fails("rust-tests", "no test ran");
     bad.write("deny.toml", "[licenses]\nallow = [\"ISC\"]\n");
