@@ -119,6 +119,7 @@ locals {
         Resource = ["arn:${local.partition}:budgets::${var.account_id}:budget/supabase-${name}-*"]
       },
       {
+        # All rights of Cost Explorer are for budget.anomaly_usd, which no environment sets as it is shipped.
         Sid       = "MakeCostWatch"
         Effect    = "Allow"
         Action    = ["ce:CreateAnomalyMonitor", "ce:CreateAnomalySubscription"]

@@ -1,5 +1,8 @@
 # What deploying an environment takes, policy by policy (IAM allows 6,144 characters each).
 # Names carry the environment; where AWS makes the name, the Environment tag decides. Only reading is allowed on `*`.
+# No first deployment and no tear-down asks for what only changes a thing that is there (Modify…, Replace…, Revoke…,
+# Update…, Untag…, RemoveTags…, new versions of a launch template): a later deployment does, once the code says something
+# else. Any other right that neither of them asks for has its reason beside it.
 
 locals {
   deploy_statements = {
@@ -199,6 +202,9 @@ locals {
         Resource = [for kind in ["db", "es", "pg", "snapshot", "subgrp"] : "arn:${local.partition}:rds:${local.account}:${kind}:*"]
       },
       {
+        # RebootDBInstance: Terraform restarts a replica, or a database from a snapshot, whose parameter group it changes.
+        # ResetDBParameterGroup: a parameter is taken out of the code. CreateDBSnapshot and DeleteDBInstanceAutomatedBackup
+        # are asked within DeleteDBInstance.
         Sid    = "ManageDatabase"
         Effect = "Allow"
         Action = [
@@ -242,6 +248,7 @@ locals {
         Resource = [local.state_arn]
       },
       {
+        # GetParameterHistory: a secret is stored again when a version of it can be read with another key.
         Sid    = "ManageParameters"
         Effect = "Allow"
         Action = [
@@ -265,6 +272,7 @@ locals {
         Condition = { StringEquals = local.tagged[name], Null = local.untagged }
       },
       {
+        # Grants: RDS, EKS and AWS Backup make and give back their own in the name of whoever hands them a key.
         Sid    = "UseOwnKeys"
         Effect = "Allow"
         Action = [

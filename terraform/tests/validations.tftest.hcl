@@ -371,7 +371,7 @@ run "seventeenth" {
     # environment reserved by the parameter store
     environment = "aws-test"
     # host name longer than a certificate's first name
-    api_subdomain = "a-name-that-is-as-long-as-one-label-may-be-but-not-with-a-domain"
+    api_subdomain = "a-label-that-is-short-enough-and-a-host-that-is-too-long"
     domain        = "example.com"
   }
 

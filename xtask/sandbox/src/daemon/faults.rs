@@ -102,7 +102,38 @@ fn unknown(fault: &str) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use xtask_tools::Processes;
+
     use super::unknown;
+
+    /// The middleware alone, which needs nothing but Python, as a client sees it.
+    #[test]
+    fn a_throttled_service_says_what_its_clients_send_again_after() {
+        let script = r#"
+from gate import Gate
+gate = Gate(lambda environ, start: start("200 OK", []) or [b""])
+gate.throttled = frozenset(["s3", "ec2", "eks"])
+for service in ["s3", "ec2", "eks", "rds"]:
+    told = []
+    signed = f"AWS4-HMAC-SHA256 Credential=key/20260101/eu-west-1/{service}/aws4_request, Signature=x"
+    gate({"HTTP_AUTHORIZATION": signed}, lambda status, headers: told.extend([status, dict(headers).get("x-amzn-ErrorType")]))
+    print(service, *told)
+"#;
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("aws/sandbox_aws");
+        let python = Processes::default().command("python3").args(["-B", "-c", script]).cwd(folder);
+        let told = python.output().unwrap();
+        assert_eq!(
+            told.lines().collect::<Vec<_>>(),
+            [
+                "s3 503 Slow Down SlowDown",
+                "ec2 503 Service Unavailable RequestLimitExceeded",
+                "eks 400 Bad Request ThrottlingException",
+                "rds 200 OK None",
+            ]
+        );
+    }
 
     #[test]
     fn a_misspelt_fault_is_seen_through() {
