@@ -332,3 +332,18 @@ fn charts(context: &Context, run: &StepRun<'_>) -> anyhow::Result<Vec<String>> {
         Err(error) => Ok(vec![context.locate_in_overlay(&error)]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Exit, Problems};
+
+    #[test]
+    fn what_several_checks_meet_is_told_once() {
+        let problems = Problems::default();
+        let found = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        problems.add(Exit::Missing, found(&["no credentials"]));
+        problems.add(Exit::Refused, found(&["no credentials", "wrong account"]));
+        let told: Vec<_> = problems.take().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(told, ["no credentials", "wrong account"]);
+    }
+}
