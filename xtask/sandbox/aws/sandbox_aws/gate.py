@@ -1,4 +1,5 @@
-"""WSGI middleware before Moto: planted faults, and errors in the form that each protocol expects.
+"""WSGI middleware before Moto: planted faults, requests that AWS does not take, and errors in the form
+that each protocol expects.
 
 The supervisor sets the faults with `PUT /sandbox/faults`, the whole set at once, and sees by `GET` that
 the server answers; nothing survives a restart.
@@ -12,7 +13,10 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
+
+from .requests import refusal
 
 FAULTS_PATH = "/sandbox/faults"
 #: How much of a traceback tells where Moto failed.
@@ -46,6 +50,10 @@ class Gate:
             status, code = THROTTLED.get(service, ("400 Bad Request", "ThrottlingException"))
             return _refuse(environ, start_response, code, "Rate exceeded (sandbox fault)", status)
         try:
+            refused = None if INSIDE in environ else refusal.of(environ, service)
+            if refused:
+                print(f"{service}: {refused.message}", file=sys.stderr, flush=True)
+                return _refuse(environ, start_response, *refused)
             return self.application(environ, start_response)
         except Exception as error:
             # As a server error it would be repeated for minutes, always with the same end.
@@ -64,8 +72,10 @@ class Gate:
 
 
 def _service(environ: dict[str, Any]) -> str | None:
-    """The service of a signed request, from its credential scope (key/date/region/service/aws4_request)."""
+    """The service of a signed request, from its credential scope (key/date/region/service/aws4_request).
+    That of a presigned one stands in its query."""
     _, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    credential = credential or parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
     scope = credential.split(",")[0].split("/")
     return scope[3] if len(scope) == 5 else None
 

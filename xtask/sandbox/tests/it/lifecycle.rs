@@ -13,15 +13,15 @@ use xtask_tools::{CommandFailure, Processes, Secret};
 
 const PASSWORD: &str = "TheMastersPassword0123456789";
 
-struct Sandbox {
+pub(crate) struct Sandbox {
     folder: PathBuf,
     processes: Processes,
-    runtime: tokio::runtime::Runtime,
-    http: reqwest::Client,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Sandbox {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
@@ -32,7 +32,7 @@ impl Sandbox {
         }
     }
 
-    fn run(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
         let command = self
             .processes
             .command(env!("CARGO_BIN_EXE_xtask-sandbox"))
@@ -50,7 +50,7 @@ impl Sandbox {
         (finished.code, text)
     }
 
-    fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         serde_json::from_slice(&std::fs::read(self.folder.join("sandbox.json")).unwrap()).unwrap()
     }
 

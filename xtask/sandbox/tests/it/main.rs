@@ -3,3 +3,5 @@
 
 #[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod requests;
