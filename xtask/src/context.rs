@@ -23,12 +23,12 @@ use xtask_tools::{CommandFailure, Processes, Secret};
 
 use crate::{
     account,
-    config::{Environment, Vars},
+    config::{Environment, PROJECT, Vars},
     credentials,
     exit::Exit,
     helm::Helm,
     platform::Platform,
-    terraform::{Backend, Infrastructure, Terraform, refused_values},
+    terraform::{Backend, Infrastructure, Ownership, Terraform, refused_values},
     toolbox::Toolbox,
 };
 
@@ -208,6 +208,11 @@ impl Context {
     /// The same, for a plan of the whole environment: what outlived an earlier one is taken over.
     pub(crate) fn planning_terraform(&self) -> anyhow::Result<Terraform> {
         self.terraform()?.keeping_key(self.cloud()?, &self.environment.database_key_alias())
+    }
+
+    /// What tells this environment's resources from all others.
+    pub(crate) fn ownership(&self) -> Ownership {
+        Ownership { project: PROJECT.to_owned(), environment: self.environment.name.clone() }
     }
 
     pub(crate) fn helm_binary(&self) -> anyhow::Result<PathBuf> {

@@ -67,6 +67,8 @@ resource "aws_vpc_security_group_ingress_rule" "private_access" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+
+  tags = { Name = "${var.name}-private-access-${each.value}" }
 }
 
 # The thumbprint is left out: IAM trusts the certificate authorities behind EKS issuers by itself.

@@ -69,6 +69,8 @@ resource "aws_launch_template" "node" {
     }
   }
 
+  tags = { Name = "${var.name}-node" }
+
   # One hop: pods cannot reach the node's credentials.
   metadata_options {
     http_endpoint               = "enabled"

@@ -85,6 +85,8 @@ resource "aws_db_parameter_group" "this" {
     apply_method = "immediate"
   }
 
+  tags = { Name = "${var.name_prefix}-${var.postgres_version}" }
+
   lifecycle {
     # A new major version needs a new family while the instance still uses the old group.
     create_before_destroy = true

@@ -17,6 +17,8 @@ resource "aws_vpc_security_group_ingress_rule" "client" {
   ip_protocol                  = "tcp"
   from_port                    = var.port
   to_port                      = var.port
+
+  tags = { Name = "${var.name_prefix}-database-from-nodes" }
 }
 
 resource "aws_vpc_security_group_egress_rule" "client" {
@@ -26,4 +28,6 @@ resource "aws_vpc_security_group_egress_rule" "client" {
   ip_protocol                  = "tcp"
   from_port                    = var.port
   to_port                      = var.port
+
+  tags = { Name = "${var.name_prefix}-nodes-to-database" }
 }

@@ -63,6 +63,9 @@ resource "aws_kms_key" "this" {
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_window_days
 
+  # Nothing else tells the keys apart before their aliases exist.
+  tags = { Name = "${var.name_prefix}-${each.key}" }
+
   policy = jsonencode({
     Version   = "2012-10-17"
     Statement = concat([local.account_statement], local.deploy_statements, [for service in each.value.services : local.service_statements[service]])

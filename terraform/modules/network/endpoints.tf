@@ -44,4 +44,6 @@ resource "aws_vpc_security_group_ingress_rule" "endpoint" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+
+  tags = { Name = "${var.name_prefix}-endpoint" }
 }

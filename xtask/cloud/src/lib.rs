@@ -18,7 +18,8 @@ mod wait;
 
 pub use aws::{
     BucketReport, Cloud, CloudConfig, Encryption, ExecCredential, Guests, Identity, Key, Leftover,
-    NoCredentials, Parameter, ParameterDescription, ParameterVersion, Recreation, Written,
+    NoCredentials, Parameter, ParameterDescription, ParameterVersion, Possession, Recreation,
+    RouteTable, Thing, Written,
 };
 pub use certificates::Authorities;
 pub use github::{GitHub, Issue, IssueDraft, Label, RunStatus, Upserted};

@@ -7,7 +7,7 @@ use crate::{
     cli::{self, Format},
     commands::drift::{LONGEST, environment_variables},
     exit::Exit,
-    terraform,
+    terraform::{self, Adopting, Planned},
 };
 
 /// GitHub takes 65,536 characters; what is left is for the marker and the link.
@@ -20,12 +20,16 @@ pub(super) fn run(session: &Session, arguments: &cli::Plan) -> anyhow::Result<Ex
     let watch = session.watch("plan", LONGEST);
     terraform.init(&watch)?;
     terraform.select_workspace(&watch)?;
-    let (plan, changes) = terraform.plan_adopting(
-        &watch,
-        &terraform::any_password()?,
-        context.cloud()?,
-        &|told| session.console.remark(told),
-    )?;
+    let adopting = Adopting {
+        cloud: context.cloud()?,
+        ours: &context.ownership(),
+        tell: &|told| session.console.remark(told),
+    };
+    let Planned { plan, changes, blocked } =
+        terraform.plan_adopting(&watch, &terraform::any_password()?, adopting, &|_| Ok(false))?;
+    if let Some(blocked) = blocked {
+        session.console.remark(&format!("a deployment stops at this: {}", blocked.message));
+    }
     if let Some(file) = &arguments.out {
         terraform.keep_plan(file)?;
         session.console.remark(&format!("kept the plan in {}", file.display()));

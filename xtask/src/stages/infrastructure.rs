@@ -6,7 +6,7 @@ mod guests;
 mod kept_key;
 mod log_groups;
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use xtask_cloud::{Encryption, Written};
 use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Undo};
@@ -14,7 +14,7 @@ use xtask_pipeline::{Action, Effect, Outcome, Preview, Stage, Step, StepRun, Und
 use crate::{
     context::Context,
     secrets::{self, MASTER_PASSWORD},
-    terraform::{self, Infrastructure, guard},
+    terraform::{self, Adopting, Infrastructure, Planned, guard},
     watch::Watch,
 };
 
@@ -222,34 +222,45 @@ impl Action<Context> for Plan {
             if !forgotten.is_empty() {
                 return Err(certificates::out_of_date(&forgotten, &context.command_line("plan")));
             }
+            let found = adopting(context, run, |adopting| Ok(terraform.lost(&plan, adopting)))?;
+            if found.is_something() {
+                return Err(guard::out_of_date_by_finds(&context.command_line("plan")));
+            }
             guard::check(&plan, &context.allow_destroy)?;
             name_drift(context, run, &plan)?;
             return Ok(Outcome::Unchanged(format!("as reviewed: {}", terraform::totals(&plan))));
         }
-        let (mut plan, mut changes) = planned(context, run)?;
-        let completed = complete(context, run, &plan)?;
-        if !completed.is_empty() {
-            (plan, changes) = planned(context, run)?;
-        }
-        if !certificates::let_go(context, run, &plan)?.is_empty() {
-            (plan, changes) = planned(context, run)?;
-        }
+        let (terraform, watch) = (context.planning_terraform()?, Watch::of(run));
+        let password = context.master_password()?;
+        let completed = Cell::new(false);
+        let mend = |plan: &terraform::Plan| {
+            completed.set(!complete(context, run, plan)?.is_empty());
+            Ok(completed.get() | !certificates::let_go(context, run, plan)?.is_empty())
+        };
+        let Planned { plan, changes, blocked } = adopting(context, run, |adopting| {
+            terraform.plan_adopting(&watch, &password, adopting, &mend)
+        })?;
         name_drift(context, run, &plan)?;
+        if let Some(blocked) = blocked {
+            return Err(blocked.into());
+        }
         if !changes {
             terraform.settle()?;
             return Ok(Outcome::Unchanged("AWS is as the code says".to_owned()));
         }
         guard::check(&plan, &context.allow_destroy)?;
         let totals = terraform::totals(&plan);
-        Ok(if completed.is_empty() { Outcome::Unchanged(totals) } else { Outcome::Changed(totals) })
+        Ok(if completed.get() { Outcome::Changed(totals) } else { Outcome::Unchanged(totals) })
     }
 }
 
-/// The plan, and whether there is something to apply.
-fn planned(context: &Context, run: &StepRun<'_>) -> anyhow::Result<(terraform::Plan, bool)> {
-    let (terraform, watch) = (context.planning_terraform()?, Watch::of(run));
-    let password = context.master_password()?;
-    terraform.plan_adopting(&watch, &password, context.cloud()?, &|told| run.note(told))
+fn adopting<T>(
+    context: &Context,
+    run: &StepRun<'_>,
+    work: impl FnOnce(Adopting<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let ours = context.ownership();
+    work(Adopting { cloud: context.cloud()?, ours: &ours, tell: &|told| run.note(told) })
 }
 
 /// Names what others changed in AWS: applying any plan records it, so that nobody would ever hear of it.
@@ -272,16 +283,13 @@ fn complete(
     if unfinished.is_empty() {
         return Ok(unfinished);
     }
-    let (terraform, watch) = (context.terraform()?, Watch::of(run));
-    let state = terraform.state(&watch)?;
-    // A reviewed plan may be older, and name what was completed since.
-    for address in unfinished.iter().filter(|address| state.is_tainted(address)) {
+    // A reviewed plan may be older, and name what was completed since: that is not told.
+    context.terraform()?.untaint(&Watch::of(run), &unfinished, &|address| {
         run.note(&format!(
             "{address} was left unfinished by an interrupted run and is completed; --allow-destroy \
              '{address}' would have replaced it"
         ));
-        terraform.untaint(&watch, address)?;
-    }
+    })?;
     Ok(unfinished)
 }
 

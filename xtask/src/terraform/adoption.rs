@@ -1,27 +1,53 @@
-//! Log groups that AWS makes again after a tear-down deleted them, because a service delivers its last
-//! lines late. A deployment takes them over, where creating them would fail each time.
+//! A plan of a whole environment: what exists already is taken over, where making it would fail or make
+//! a second one. Log groups, which AWS makes again after a tear-down deleted them, because a service
+//! delivers its last lines late; and what an interrupted run made without hearing of it (`lost`).
 
 use xtask_cloud::Cloud;
-use xtask_tools::Secret;
+use xtask_pipeline::Blocked;
+use xtask_tools::{CommandFailure, Secret};
 
 use super::{
     Mode, Terraform,
+    lost::{self, Adoption, Doubt, Ownership, Verdict, Way},
     plan::{Deed, Plan},
 };
 use crate::watch::Watch;
 
+/// A plan that was made.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    /// Whether there is something to apply.
+    pub(crate) changes: bool,
+    /// Why it is not to be applied, if it is not.
+    pub(crate) blocked: Option<Blocked>,
+}
+
+/// Whose environment is planned, and who hears what is taken over.
+#[derive(Clone, Copy)]
+pub(crate) struct Adopting<'a> {
+    pub(crate) cloud: &'a Cloud,
+    pub(crate) ours: &'a Ownership,
+    pub(crate) tell: &'a dyn Fn(&str),
+}
+
 impl Terraform {
-    /// The plan, and whether there is something to apply. A log group that the plan would create although it exists is
-    /// taken over instead, named to `tell` first.
+    /// The plan. What it would create although it exists is taken over instead, named first. `mend`
+    /// sees the first plan and says whether it changed the state, so that another one is due.
     pub(crate) fn plan_adopting(
         &self,
         watch: &Watch<'_>,
         password: &Secret,
-        cloud: &Cloud,
-        tell: &dyn Fn(&str),
-    ) -> anyhow::Result<(Plan, bool)> {
-        let changes = self.plan(watch, password, Mode::Normal)?;
-        let plan = self.show_plan(watch)?;
+        adopting: Adopting<'_>,
+        mend: &dyn Fn(&Plan) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<Planned> {
+        let Adopting { cloud, tell, .. } = adopting;
+        let mut changes = self.plan(watch, password, Mode::Normal)?;
+        let mut plan = self.show_plan(watch)?;
+        if mend(&plan)? {
+            changes = self.plan(watch, password, Mode::Normal)?;
+            plan = self.show_plan(watch)?;
+        }
         let mut existing = Vec::new();
         for name in wanted(&plan) {
             if cloud.log_groups(name)?.iter().any(|found| found == name) {
@@ -29,12 +55,94 @@ impl Terraform {
                 existing.push(name.to_owned());
             }
         }
-        if existing.is_empty() {
-            return Ok((plan, changes));
+        let verdict = self.lost(&plan, adopting);
+        let Verdict { adoptions, mut doubts, .. } = verdict;
+        if existing.is_empty() && adoptions.is_empty() {
+            return Ok(Planned { plan, changes, blocked: self.blocked(&doubts) });
         }
         let adopting = Self { existing_log_groups: existing, ..self.clone() };
-        let changes = adopting.plan(watch, password, Mode::Normal)?;
-        Ok((adopting.show_plan(watch)?, changes))
+        let (plan, changes) =
+            adopting.plan_importing(watch, password, adoptions, tell, &mut doubts)?;
+        Ok(Planned { plan, changes, blocked: self.blocked(&doubts) })
+    }
+
+    /// What AWS has and the state has not; told, but for what keeps the plan from being applied.
+    pub(crate) fn lost(&self, plan: &Plan, adopting: Adopting<'_>) -> Verdict {
+        let Adopting { cloud, ours, tell } = adopting;
+        let verdict = lost::look(plan, cloud, ours, tell).unwrap_or_else(|error| {
+            tell(&format!("what an interrupted run may have left in AWS is not known: {error:#}"));
+            Verdict::default()
+        });
+        for Adoption { address, kind, id } in &verdict.adoptions {
+            tell(&format!("AWS has {kind} {id} from an interrupted run: taken over as {address}"));
+        }
+        for stray in &verdict.strays {
+            tell(&self.told(stray));
+        }
+        verdict
+    }
+
+    /// Plans until everything that is taken over stays what it is.
+    fn plan_importing(
+        &self,
+        watch: &Watch<'_>,
+        password: &Secret,
+        mut adoptions: Vec<Adoption>,
+        tell: &dyn Fn(&str),
+        doubts: &mut Vec<Doubt>,
+    ) -> anyhow::Result<(Plan, bool)> {
+        loop {
+            let importing = self.importing(&adoptions)?;
+            let changes = match importing.plan(watch, password, Mode::Normal) {
+                Ok(changes) => changes,
+                Err(error) => {
+                    let before = adoptions.len();
+                    adoptions.retain(|one| !is_gone(&error, one, tell));
+                    if adoptions.len() == before {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            };
+            let plan = importing.show_plan(watch)?;
+            let before = adoptions.len();
+            adoptions.retain(|one| match unfit(&plan, one) {
+                Some(doubt) => {
+                    doubts.push(doubt);
+                    false
+                }
+                None => true,
+            });
+            if adoptions.len() == before {
+                return Ok((plan, changes));
+            }
+        }
+    }
+
+    /// Why a plan is not to be applied: making what is in doubt would fail, or make a further one.
+    fn blocked(&self, doubts: &[Doubt]) -> Option<Blocked> {
+        let first = doubts.iter().flat_map(|doubt| &doubt.ways).next()?;
+        let told: Vec<String> = doubts.iter().map(|doubt| self.told(doubt)).collect();
+        let message = format!("{}; nothing was applied", told.join("; "));
+        Some(Blocked { message, command: self.way(first) })
+    }
+
+    fn told(&self, doubt: &Doubt) -> String {
+        let ways = doubt.ways.iter().map(|way| match way {
+            Way::Adopt(address, _) => format!("take it over as {address}: {}", self.way(way)),
+            Way::Delete(_) => format!("delete it: {}", self.way(way)),
+        });
+        let ways = ways.collect::<Vec<_>>().join(", or ");
+        format!("{}. Look at it, then {ways}", doubt.sentence)
+    }
+
+    fn way(&self, way: &Way) -> String {
+        match way {
+            Way::Adopt(address, id) => {
+                self.mending("adopt", &[&format!("'{address}'"), &format!("'{id}'")])
+            }
+            Way::Delete(command) => command.clone(),
+        }
     }
 
     /// The variable that makes a plan take them over, if there are any.
@@ -42,6 +150,35 @@ impl Terraform {
         let names = serde_json::json!(self.existing_log_groups);
         (!self.existing_log_groups.is_empty()).then(|| format!("-var=existing_log_groups={names}"))
     }
+}
+
+/// Whether Terraform found nothing under the id: AWS lists some things after they were deleted.
+fn is_gone(error: &anyhow::Error, one: &Adoption, tell: &dyn Fn(&str)) -> bool {
+    let lines = error.downcast_ref::<CommandFailure>().map(|failure| failure.tail.join("\n"));
+    let lines = lines.unwrap_or_default();
+    let gone = lines.contains("Cannot import non-existent remote object")
+        && lines.contains(&format!("\"{}\"", one.address));
+    if gone {
+        tell(&format!("{} {} is gone: {} is made", one.kind, one.id, one.address));
+    }
+    gone
+}
+
+/// The doubt about something that would have to be replaced: its name is that of ours, but it is not
+/// the same.
+fn unfit(plan: &Plan, one: &Adoption) -> Option<Doubt> {
+    let deeds = plan.deeds();
+    let (_, change) = deeds
+        .iter()
+        .find(|(deed, change)| *deed == Deed::Replace && change.address == one.address)?;
+    let path = change.forced_by().unwrap_or_default();
+    Some(Doubt {
+        sentence: format!(
+            "AWS has {} {} with this environment's tags, which is not what {} is to be: it differs in `{path}`",
+            one.kind, one.id, one.address
+        ),
+        ways: vec![Way::Delete(lost::deletion(one.kind, &one.id))],
+    })
 }
 
 /// The names of the log groups that a plan creates.

@@ -93,7 +93,7 @@ impl Terraform {
 
 /// The address in `a.b: Creation complete after 1s [id=x]`.
 fn finished(line: &str) -> Option<&str> {
-    [": Creation complete", ": Modifications complete"]
+    [": Creation complete", ": Import complete", ": Modifications complete"]
         .iter()
         .find_map(|end| line.split_once(end).map(|(address, _)| address))
 }
@@ -109,6 +109,7 @@ mod tests {
             Some("module.a.b[\"c\"]")
         );
         assert_eq!(finished("a.b: Modifications complete after 0s [id=x]"), Some("a.b"));
+        assert_eq!(finished("a.b: Import complete [id=x]"), Some("a.b"));
         assert_eq!(finished("a.b: Still creating... [10s elapsed]"), None);
     }
 }

@@ -76,6 +76,14 @@ pub(crate) fn out_of_date(completed: &[String], plan: &str) -> anyhow::Error {
     ))
 }
 
+/// What becomes of a reviewed plan that would make what AWS has already, from an interrupted run.
+pub(crate) fn out_of_date_by_finds(plan: &str) -> anyhow::Error {
+    Exit::Refused.error(format!(
+        "AWS has what the reviewed plan would make: make and review a new one, which takes it over: `{plan} --out \
+         <file>`"
+    ))
+}
+
 fn endangered<'a>(
     plan: &'a Plan,
     allowed: &'a [String],

@@ -5,12 +5,13 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use xtask_pipeline::Blocked;
 use xtask_tools::{CommandFailure, Secret};
 
 use super::{
     Terraform,
     diagnostics::{self, Diagnostic},
-    removed,
+    lost, removed,
 };
 use crate::watch::Watch;
 
@@ -18,8 +19,15 @@ use crate::watch::Watch;
 const UNSAVED: &str = "errored.tfstate";
 
 /// What AWS says of a name that is taken.
-const TAKEN: [&str; 5] =
-    ["AlreadyExists", "already exists", "AlreadyOwnedByYou", "ResourceInUse", "ResourceConflict"];
+const TAKEN: [&str; 7] = [
+    "AlreadyAssociated",
+    "AlreadyExists",
+    "AlreadyOwnedByYou",
+    "Duplicate",
+    "ResourceConflict",
+    "ResourceInUse",
+    "already exists",
+];
 
 /// What two states are compared by; the rest may be anything.
 #[derive(Debug, Default, Deserialize)]
@@ -54,10 +62,7 @@ impl Terraform {
     ) -> anyhow::Result<T> {
         let Err(error) = ended else { return ended };
         let left = self.module.join(UNSAVED);
-        let failure = error.downcast_ref::<CommandFailure>();
-        let names_it =
-            |failure: &CommandFailure| failure.tail.iter().any(|line| line.contains(UNSAVED));
-        if !failure.is_some_and(names_it) || !left.is_file() {
+        if !error.downcast_ref::<CommandFailure>().is_some_and(names_unsaved) || !left.is_file() {
             return Err(error);
         }
         let put_back = moved(&left, &self.work.join(UNSAVED)).and_then(|()| self.put_back(watch));
@@ -147,31 +152,41 @@ impl Terraform {
 
     /// The error with the whole of what Terraform said, and with what AWS has and the state has not.
     pub(super) fn explained(&self, error: anyhow::Error) -> anyhow::Error {
-        let found = error
-            .downcast_ref::<CommandFailure>()
-            .map(|failure| diagnostics::read(&failure.tail))
-            .unwrap_or_default();
+        let Some(failure) = error.downcast_ref::<CommandFailure>() else { return error };
+        let found = diagnostics::read(&failure.tail);
+        // What only a person or the next command can do is said by whoever looks at these.
+        let is_final = !failure.is_interrupted() && !names_unsaved(failure);
+        let taken: Vec<Taken> = found.iter().filter_map(|one| self.taken(one)).collect();
         let error = diagnostics::explained(error, &self.module);
-        let taken: Vec<String> = found.iter().filter_map(|one| self.taken(one)).collect();
         if taken.is_empty() {
             return error;
         }
-        error.context(format!(
+        let commands: Vec<&str> = taken.iter().map(|one| one.command.as_str()).collect();
+        let told = format!(
             "AWS has what the state has not, from a run that could not save its state or from somebody else. \
              Look at each and take it over, or delete it in AWS:\n    {}\n   ",
-            taken.join("\n    ")
-        ))
+            commands.join("\n    ")
+        );
+        // The next plan finds the others and takes over what is ours.
+        match taken.iter().find(|one| !one.is_sought).filter(|_| is_final) {
+            Some(first) => {
+                let command = first.command.clone();
+                Blocked { message: format!("{told}: {error:#}"), command }.into()
+            }
+            None => error.context(told),
+        }
     }
 
     /// The command that takes over what is in the way of making a resource.
-    fn taken(&self, found: &Diagnostic) -> Option<String> {
+    fn taken(&self, found: &Diagnostic) -> Option<Taken> {
         let says_so = |text: &str| TAKEN.iter().any(|word| text.contains(word));
         let address = found.address.as_ref()?;
         if !says_so(&found.summary) && !says_so(&found.detail) {
             return None;
         }
         let id = named(&found.summary).unwrap_or("<its id>");
-        Some(self.mending("adopt", &[&format!("'{address}'"), &format!("'{id}'")]))
+        let command = self.mending("adopt", &[&format!("'{address}'"), &format!("'{id}'")]);
+        Some(Taken { command, is_sought: kind_of(address).is_some_and(lost::is_sought) })
     }
 
     fn current(&self, watch: &Watch<'_>) -> anyhow::Result<Version> {
@@ -184,6 +199,24 @@ impl Terraform {
         // Not shown: a state may hold what nobody should read.
         serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("the state is not readable"))
     }
+}
+
+/// Something in AWS that is in the way of making a resource.
+struct Taken {
+    /// Takes it over.
+    command: String,
+    /// Whether the next plan looks for it.
+    is_sought: bool,
+}
+
+fn names_unsaved(failure: &CommandFailure) -> bool {
+    failure.tail.iter().any(|line| line.contains(UNSAVED))
+}
+
+/// The type in an address such as `module.a["b.c"].aws_vpc.this[0]`.
+fn kind_of(address: &str) -> Option<&str> {
+    let name = if address.ends_with(']') { address.rfind('[')? } else { address.len() };
+    address[..name].rsplit('.').nth(1)
 }
 
 /// What a message such as `creating SSM Parameter (/dev/x): …` names.

@@ -11,6 +11,7 @@ mod drift;
 pub(crate) mod guard;
 mod kept_key;
 mod lock;
+mod lost;
 mod mending;
 mod outputs;
 mod owned;
@@ -21,6 +22,7 @@ mod state;
 mod teardown;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod upgrades;
 mod validations;
 
@@ -37,11 +39,12 @@ use crate::{
     watch::Watch,
 };
 
-pub(crate) use adoption::{is_log_group_of, log_group_prefixes};
+pub(crate) use adoption::{Adopting, Planned, is_log_group_of, log_group_prefixes};
 pub(crate) use baseline::Baseline;
 pub(crate) use digest::{markdown, totals};
 pub(crate) use drift::Drifted;
 pub(crate) use kept_key::DATABASE_KEY;
+pub(crate) use lost::Ownership;
 pub(crate) use outputs::Infrastructure;
 pub(crate) use plan::Plan;
 pub(crate) use state::{State, holds_type};
@@ -191,21 +194,6 @@ impl Terraform {
             .args(["show", "-json", "-no-color"])
             .arg(self.plan_file());
         command.output().map_err(|error| self.explained(error))
-    }
-
-    /// Takes a resource for made whose creation was interrupted: the next plan compares it with AWS
-    /// and completes it, where it would else be destroyed and made anew.
-    pub(crate) fn untaint(&self, watch: &Watch<'_>, address: &str) -> anyhow::Result<()> {
-        let command = |lock| {
-            self.command("keep what an interrupted run has begun", watch).args([
-                "untaint",
-                "-no-color",
-                lock,
-                address,
-            ])
-        };
-        let untainted = self.locking(watch, command, |command| follow(command, watch));
-        self.written(watch, untainted)
     }
 
     /// Lets go of a resource: it stays in AWS, and nobody but us deletes it later.

@@ -1,4 +1,4 @@
-//! The state as data: what there is, and what an interrupted run left unfinished.
+//! The state as data: what there is.
 //!
 //! Source: "JSON Output Format", Terraform documentation, format version 1.x.
 
@@ -34,9 +34,6 @@ pub(crate) struct Resource {
     /// `managed` or `data`.
     #[serde(default)]
     mode: String,
-    /// Its creation was begun and never reported as done.
-    #[serde(default)]
-    tainted: bool,
     #[serde(default)]
     pub(super) values: Value,
 }
@@ -63,10 +60,6 @@ impl State {
             modules.extend(&module.child_modules);
         }
         found
-    }
-
-    pub(crate) fn is_tainted(&self, address: &str) -> bool {
-        self.managed().iter().any(|resource| resource.tainted && resource.address == address)
     }
 }
 
@@ -114,15 +107,15 @@ mod tests {
 
     #[test]
     fn resources_are_found_in_every_module() {
-        let resource = |address: &str, mode: &str, tainted: bool| json!({"address": address, "type": "t", "mode": mode, "tainted": tainted});
-        let inner = json!({"resources": [resource("module.a.module.b.t.x", "managed", true)]});
-        let outer = json!({"resources": [resource("module.a.data.t.y", "data", false)], "child_modules": [inner]});
-        let root =
-            json!({"resources": [resource("t.z", "managed", false)], "child_modules": [outer]});
+        let resource =
+            |address: &str, mode: &str| json!({"address": address, "type": "t", "mode": mode});
+        let inner = json!({"resources": [resource("module.a.module.b.t.x", "managed")]});
+        let outer =
+            json!({"resources": [resource("module.a.data.t.y", "data")], "child_modules": [inner]});
+        let root = json!({"resources": [resource("t.z", "managed")], "child_modules": [outer]});
         let state = State::parse(&json!({"values": {"root_module": root}}).to_string()).unwrap();
         let addresses: Vec<_> = state.managed().into_iter().map(|one| &*one.address).collect();
         assert_eq!(addresses, ["t.z", "module.a.module.b.t.x"]);
-        assert!(state.is_tainted("module.a.module.b.t.x") && !state.is_tainted("t.z"));
     }
 
     #[test]

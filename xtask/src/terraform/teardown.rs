@@ -58,9 +58,7 @@ impl Terraform {
         let mut plan = self.plan_lifting(watch, password, targets)?;
         let unfinished = unfinished(&plan);
         if !unfinished.is_empty() {
-            for address in &unfinished {
-                self.untaint(watch, address)?;
-            }
+            self.untaint(watch, &unfinished, &|_| ())?;
             plan = self.plan_lifting(watch, password, targets)?;
         }
         match decide(&plan, targets) {

@@ -165,6 +165,56 @@ fn what_aws_has_and_the_state_has_not_is_named_with_the_command() {
     assert!(told.contains("terraform/parameters.tf:7: "), "{told}");
 }
 
+/// One state for all: not one command for each, and no file that holds the state.
+#[test]
+fn what_an_interrupt_tainted_is_untainted_in_one_push() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"case "$*" in
+'state pull') echo '{"lineage": "l", "resources": [{"instances": [
+  {"index_key": "x", "status": "tainted"}, {"attributes": {"password": "canary"}, "index_key": "y", "status": "tainted"}
+  ], "mode": "managed", "name": "b", "type": "a"}], "serial": 7}';;
+'state push'*) test "$(cat)" = '{"lineage":"l","resources":[{"instances":[{"index_key":"x"},{"attributes":{"password":"canary"},"index_key":"y"}],"mode":"managed","name":"b","type":"a"}],"serial":8}';;
+esac"#;
+    let terraform = terraform(folder.path(), script);
+    let both = ["a.b[\"x\"]", "a.b[\"y\"]"].map(str::to_owned);
+    let told = RefCell::new(Vec::new());
+    let tell = |address: &str| told.borrow_mut().push(address.to_owned());
+    noted(|watch| terraform.untaint(watch, &both, &tell)).0.unwrap();
+    assert_eq!(told.into_inner(), both);
+    let text = fs::read_to_string(folder.path().join("calls")).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("state push -no-color -lock-timeout=3s -\n"), "{text}");
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        let is_stand_in = path.ends_with("terraform-stand-in") || path.is_dir();
+        assert!(is_stand_in || !fs::read_to_string(&path).unwrap().contains("canary"), "{path:?}");
+    }
+}
+
+/// The command after it: one that is looked for by the next plan goes on with `--resume`; nothing else
+/// but its own command helps with one that is not.
+#[test]
+fn what_no_run_looks_for_is_blocked_until_a_person_decides() {
+    for (kind, command) in [
+        ("aws_iam_role", None),
+        (
+            "aws_wafv2_web_acl",
+            Some("cargo xtask state adopt dev 'module.e[\"a.b\"].aws_wafv2_web_acl.this[0]' 'x'"),
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!(
+            "cat >&2 <<'TEXT'\n\nError: creating it (x): EntityAlreadyExists\n\n  with module.e[\"a.b\"].{kind}.this[0],\n\nTEXT\nexit 1"
+        );
+        let terraform = terraform(folder.path(), &script);
+        let error = noted(|watch| terraform.apply_plan(watch, &password())).0.unwrap_err();
+        let blocked = error.chain().find_map(|cause| cause.downcast_ref::<Blocked>());
+        assert_eq!(blocked.map(|blocked| blocked.command.as_str()), command);
+        let told = format!("{error:#}");
+        assert!(told.contains("EntityAlreadyExists") && told.contains("state adopt"), "{told}");
+    }
+}
+
 /// A refresh that finds `found` beside what was recorded, and notes it when it is applied.
 fn baseline_of(found: &str) -> String {
     let schema = r#"{"provider_schemas": {"p": {"resource_schemas": {"x": {"block": {"attributes": {"arn": {"computed": true}, "policy": {"computed": true, "optional": true}}}}}}}}"#;

@@ -104,7 +104,7 @@ impl Cloud {
         })
     }
 
-    async fn head_bucket(&self, name: &str, account: &str) -> Result<bool> {
+    pub(super) async fn head_bucket(&self, name: &str, account: &str) -> Result<bool> {
         let call = self.bucket_call("s3:HeadBucket", Method::HEAD, name, "").owned_by(account);
         let answer = self.send(&call).await?;
         let region = answer.headers.get("x-amz-bucket-region").and_then(|r| r.to_str().ok());

@@ -194,8 +194,25 @@ impl Cloud {
 
     /// Where `service` (its name in host names) is reached, without a slash at the end.
     pub(super) fn endpoint(&self, service: &str, variable: &str) -> String {
-        self.endpoint_override(variable)
-            .unwrap_or_else(|| format!("https://{service}.{}.{}", self.region(), self.dns_suffix()))
+        self.endpoint_override(variable).unwrap_or_else(|| {
+            let suffix = self.dns_suffix();
+            match (self.partition(), GLOBAL.contains(&service)) {
+                (_, false) => format!("https://{service}.{}.{suffix}", self.region()),
+                ("aws", true) => format!("https://{service}.{suffix}"),
+                ("aws-us-gov", true) => format!("https://{service}.us-gov.{suffix}"),
+                (_, true) => format!("https://{service}.{}.{suffix}", self.scope_of(service)),
+            }
+        })
+    }
+
+    /// The region that a request to `service` is signed for.
+    pub(super) fn scope_of(&self, service: &str) -> &str {
+        match self.partition() {
+            _ if !GLOBAL.contains(&service) => self.region(),
+            "aws-cn" => "cn-north-1",
+            "aws-us-gov" => "us-gov-west-1",
+            _ => "us-east-1",
+        }
     }
 
     /// Whether the environment itself holds keys: they come first in every SDK's chain.
@@ -277,8 +294,21 @@ fn ends_soon(expiry: Option<SystemTime>) -> bool {
 }
 
 /// The services that are called, as their variables name them.
-const SERVICES: [&str; 7] =
-    ["STS", "SSM", "S3", "EKS", "EC2", "KMS", "RESOURCE_GROUPS_TAGGING_API"];
+const SERVICES: [&str; 10] = [
+    "STS",
+    "SSM",
+    "S3",
+    "EKS",
+    "EC2",
+    "KMS",
+    "RDS",
+    "IAM",
+    "BUDGETS",
+    "RESOURCE_GROUPS_TAGGING_API",
+];
+
+/// Services with one address for a whole partition.
+const GLOBAL: [&str; 2] = ["budgets", "iam"];
 
 /// The SDK's own HTTP client, with the proxies of all the others.
 fn sdk_client(proxies: &Proxies) -> Result<SharedHttpClient> {
@@ -337,6 +367,20 @@ mod tests {
         .unwrap();
         assert_eq!(cloud.endpoint("sts", "STS"), "http://127.0.0.1:1");
         assert_eq!(cloud.endpoint("s3", "S3"), "http://127.0.0.1:2");
+    }
+
+    #[test]
+    fn a_service_of_the_whole_partition_has_one_address_and_one_scope() {
+        for (region, host, scope) in [
+            ("eu-west-1", "iam.amazonaws.com", "us-east-1"),
+            ("us-gov-east-1", "iam.us-gov.amazonaws.com", "us-gov-west-1"),
+            ("cn-northwest-1", "iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ] {
+            let cloud = Cloud::new(CloudConfig { region: region.into(), ..config(&[]) }).unwrap();
+            assert_eq!(cloud.endpoint("iam", "IAM"), format!("https://{host}"));
+            assert_eq!(cloud.scope_of("iam"), scope);
+            assert_eq!(cloud.scope_of("rds"), region);
+        }
     }
 
     #[test]

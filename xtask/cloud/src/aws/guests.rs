@@ -157,7 +157,8 @@ impl Cloud {
             .with_context(|| format!("failed to read the answer of ec2:{action}"))
     }
 
-    async fn act(&self, name: &'static str, action: &str, rest: &str) -> Result<String> {
+    /// Sends; what is not there any more is no error.
+    pub(super) async fn act(&self, name: &'static str, action: &str, rest: &str) -> Result<String> {
         let form = format!("Action={action}&Version=2016-11-15{rest}");
         let answer = self.ask_form(name, ("ec2", "EC2"), form).await?;
         if answer.status.is_success() || answer.xml_code().ends_with("NotFound") {

@@ -192,7 +192,7 @@ impl Cloud {
             SignableBody::Bytes(&call.body),
         )
         .with_context(|| format!("failed to sign {}", call.name))?;
-        instructions(credentials, self.region(), call.service, settings, signable)
+        instructions(credentials, self.scope_of(call.service), call.service, settings, signable)
             .with_context(|| format!("failed to sign {}", call.name))?
             .apply_to_request_http1x(&mut request);
         request.try_into().with_context(|| format!("failed to make the request {}", call.name))

@@ -1,4 +1,4 @@
-"""The index of tags: it goes on listing what was deleted, as that of AWS does for hours."""
+"""The index of tags: it goes on listing what was deleted, as that of AWS does for hours, and parameter groups."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ def remember_a_volume(original, self, volume_id: str) -> Any:
 
 
 @around(models.ResourceGroupsTaggingAPIBackend, "get_resources")
-def list_what_was_deleted(original, self, *args: Any, **kwargs: Any) -> tuple[str | None, list[dict[str, Any]]]:
+def list_what_moto_leaves_out(original, self, *args: Any, **kwargs: Any) -> tuple[str | None, list[dict[str, Any]]]:
     token, found = original(self, *args, **kwargs)
     if token is None and not kwargs.get("resource_type_filters"):
         filters = kwargs.get("tag_filters") or []
-        gone = _deleted.get((self.account_id, self.region_name), [])
-        found = found + [each for each in gone if all(_matches(each, asked) for asked in filters)]
+        groups = self.rds_backend.db_parameter_groups.values()
+        more = [{"ResourceARN": group.arn, "Tags": group.get_tags()} for group in groups]
+        more += _deleted.get((self.account_id, self.region_name), [])
+        found = found + [each for each in more if all(_matches(each, asked) for asked in filters)]
     return token, found
 
 

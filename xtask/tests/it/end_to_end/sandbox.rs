@@ -21,8 +21,13 @@ pub(super) struct Sandbox {
 
 impl Sandbox {
     pub(super) fn new() -> Self {
-        // Short: PostgreSQL's sockets live below it, and a socket's path has a limit.
-        let sandbox = Self { folder: root().join("target/e2e") };
+        Self::called("e2e")
+    }
+
+    /// One beside others; the name is short, because PostgreSQL's sockets live below it, and a
+    /// socket's path has a limit.
+    pub(super) fn called(name: &str) -> Self {
+        let sandbox = Self { folder: root().join("target").join(name) };
         // The only one that builds it: a build waits for others that compile, and a step has deadlines.
         sandbox.with_folder("sandbox down").run();
         let _ = fs::remove_dir_all(sandbox.runs());
@@ -45,7 +50,8 @@ impl Sandbox {
 
     /// Journals, logs and generated files.
     pub(super) fn runs(&self) -> PathBuf {
-        self.folder.with_file_name("e2e-runs")
+        let name = self.folder.file_name().unwrap().to_str().unwrap();
+        self.folder.with_file_name(format!("{name}-runs"))
     }
 
     /// The file in which the sandbox says where its parts are.
