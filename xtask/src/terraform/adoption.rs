@@ -31,6 +31,51 @@ pub(crate) struct Adopting<'a> {
     pub(crate) tell: &'a dyn Fn(&str),
 }
 
+/// What is taken over, and what a person has to decide.
+#[derive(Default)]
+struct Taking {
+    adoptions: Vec<Adoption>,
+    /// Tried, and found to be gone or another thing.
+    withdrawn: Vec<Adoption>,
+    doubts: Vec<Doubt>,
+    unfit: Vec<Doubt>,
+    strays: Vec<Doubt>,
+}
+
+impl Taking {
+    /// Adds what is new in a verdict and tells it; whether something more is taken over.
+    fn add(&mut self, verdict: Verdict, terraform: &Terraform, tell: &dyn Fn(&str)) -> bool {
+        let before = self.adoptions.len();
+        for one in verdict.adoptions {
+            if !self.withdrawn.contains(&one) && !self.adoptions.contains(&one) {
+                let Adoption { address, kind, id } = &one;
+                tell(&format!(
+                    "AWS has {kind} {id} from an interrupted run: taken over as {address}"
+                ));
+                self.adoptions.push(one);
+            }
+        }
+        for stray in verdict.strays {
+            if !self.strays.contains(&stray) {
+                tell(&terraform.told(&stray));
+                self.strays.push(stray);
+            }
+        }
+        // Those of an earlier look may be none any more.
+        self.doubts = verdict.doubts;
+        self.adoptions.len() > before
+    }
+
+    /// Lets go of those that `is_wrong`; whether there were any.
+    fn withdraw(&mut self, is_wrong: impl Fn(&Adoption) -> bool) -> bool {
+        let (wrong, right) = self.adoptions.drain(..).partition(is_wrong);
+        self.adoptions = right;
+        let wrong: Vec<Adoption> = wrong;
+        self.withdrawn.extend(wrong.iter().cloned());
+        !wrong.is_empty()
+    }
+}
+
 impl Terraform {
     /// The plan. What it would create although it exists is taken over instead, named first. `mend`
     /// sees the first plan and says whether it changed the state, so that another one is due.
@@ -55,31 +100,28 @@ impl Terraform {
                 existing.push(name.to_owned());
             }
         }
-        let verdict = self.lost(&plan, adopting);
-        let Verdict { adoptions, mut doubts, .. } = verdict;
-        if existing.is_empty() && adoptions.is_empty() {
-            return Ok(Planned { plan, changes, blocked: self.blocked(&doubts) });
+        let mut taking = Taking::default();
+        let planning = Self { existing_log_groups: existing, ..self.clone() };
+        let mut is_due = !planning.existing_log_groups.is_empty();
+        loop {
+            // What is taken over lets more be seen: the routes of a table, say.
+            let verdict = self.lost(&plan, adopting);
+            is_due |= taking.add(verdict, self, tell);
+            if !is_due {
+                return Ok(Planned { plan, changes, blocked: self.blocked(&taking) });
+            }
+            (plan, changes) = planning.plan_importing(watch, password, &mut taking, tell)?;
+            is_due = false;
         }
-        let adopting = Self { existing_log_groups: existing, ..self.clone() };
-        let (plan, changes) =
-            adopting.plan_importing(watch, password, adoptions, tell, &mut doubts)?;
-        Ok(Planned { plan, changes, blocked: self.blocked(&doubts) })
     }
 
-    /// What AWS has and the state has not; told, but for what keeps the plan from being applied.
+    /// What AWS has and the state has not.
     pub(crate) fn lost(&self, plan: &Plan, adopting: Adopting<'_>) -> Verdict {
         let Adopting { cloud, ours, tell } = adopting;
-        let verdict = lost::look(plan, cloud, ours, tell).unwrap_or_else(|error| {
+        lost::look(plan, cloud, ours, tell).unwrap_or_else(|error| {
             tell(&format!("what an interrupted run may have left in AWS is not known: {error:#}"));
             Verdict::default()
-        });
-        for Adoption { address, kind, id } in &verdict.adoptions {
-            tell(&format!("AWS has {kind} {id} from an interrupted run: taken over as {address}"));
-        }
-        for stray in &verdict.strays {
-            tell(&self.told(stray));
-        }
-        verdict
+        })
     }
 
     /// Plans until everything that is taken over stays what it is.
@@ -87,42 +129,31 @@ impl Terraform {
         &self,
         watch: &Watch<'_>,
         password: &Secret,
-        mut adoptions: Vec<Adoption>,
+        taking: &mut Taking,
         tell: &dyn Fn(&str),
-        doubts: &mut Vec<Doubt>,
     ) -> anyhow::Result<(Plan, bool)> {
         loop {
-            let importing = self.importing(&adoptions)?;
+            let importing = self.importing(&taking.adoptions)?;
             let changes = match importing.plan(watch, password, Mode::Normal) {
                 Ok(changes) => changes,
-                Err(error) => {
-                    let before = adoptions.len();
-                    adoptions.retain(|one| !is_gone(&error, one, tell));
-                    if adoptions.len() == before {
-                        return Err(error);
-                    }
-                    continue;
-                }
+                Err(error) if taking.withdraw(|one| is_gone(&error, one, tell)) => continue,
+                Err(error) => return Err(error),
             };
             let plan = importing.show_plan(watch)?;
-            let before = adoptions.len();
-            adoptions.retain(|one| match unfit(&plan, one) {
-                Some(doubt) => {
-                    doubts.push(doubt);
-                    false
-                }
-                None => true,
-            });
-            if adoptions.len() == before {
+            let found: Vec<Doubt> =
+                taking.adoptions.iter().filter_map(|one| unfit(&plan, one)).collect();
+            if !taking.withdraw(|one| unfit(&plan, one).is_some()) {
                 return Ok((plan, changes));
             }
+            taking.unfit.extend(found);
         }
     }
 
     /// Why a plan is not to be applied: making what is in doubt would fail, or make a further one.
-    fn blocked(&self, doubts: &[Doubt]) -> Option<Blocked> {
-        let first = doubts.iter().flat_map(|doubt| &doubt.ways).next()?;
-        let told: Vec<String> = doubts.iter().map(|doubt| self.told(doubt)).collect();
+    fn blocked(&self, taking: &Taking) -> Option<Blocked> {
+        let doubts = || taking.doubts.iter().chain(&taking.unfit);
+        let first = doubts().flat_map(|doubt| &doubt.ways).next()?;
+        let told: Vec<String> = doubts().map(|doubt| self.told(doubt)).collect();
         let message = format!("{}; nothing was applied", told.join("; "));
         Some(Blocked { message, command: self.way(first) })
     }

@@ -14,6 +14,8 @@ mod http;
 #[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod moto;
 #[cfg(test)]
 mod proxies;
