@@ -184,9 +184,12 @@ impl Terraform {
         if !says_so(&found.summary) && !says_so(&found.detail) {
             return None;
         }
-        let id = named(&found.summary).unwrap_or("<its id>");
+        let id = named(&found.summary).unwrap_or_else(|| "<its id>".to_owned());
         let command = self.mending("adopt", &[&format!("'{address}'"), &format!("'{id}'")]);
-        Some(Taken { command, is_sought: kind_of(address).is_some_and(lost::is_sought) })
+        Some(Taken {
+            command,
+            is_sought: kind_of(address).is_some_and(|kind| lost::is_sought(&kind)),
+        })
     }
 
     fn current(&self, watch: &Watch<'_>) -> anyhow::Result<Version> {
@@ -213,16 +216,32 @@ fn names_unsaved(failure: &CommandFailure) -> bool {
     failure.tail.iter().any(|line| line.contains(UNSAVED))
 }
 
-/// The type in an address such as `module.a["b.c"].aws_vpc.this[0]`.
-fn kind_of(address: &str) -> Option<&str> {
-    let name = if address.ends_with(']') { address.rfind('[')? } else { address.len() };
-    address[..name].rsplit('.').nth(1)
+/// The type in an address such as `module.a["b.c"].aws_vpc.this[0]`, whose keys may hold dots.
+fn kind_of(address: &str) -> Option<String> {
+    let (mut plain, mut in_key, mut in_quotes) = (String::new(), false, false);
+    for letter in address.chars() {
+        match letter {
+            '"' => in_quotes = !in_quotes,
+            '[' if !in_quotes => in_key = true,
+            ']' if !in_quotes => in_key = false,
+            _ if in_key => {}
+            _ => plain.push(letter),
+        }
+    }
+    plain.rsplit('.').nth(1).map(str::to_owned)
 }
 
-/// What a message such as `creating SSM Parameter (/dev/x): …` names.
-fn named(summary: &str) -> Option<&str> {
-    let (_, rest) = summary.split_once('(')?;
-    rest.split_once(')').map(|(id, _)| id)
+/// What a message such as `creating SSM Parameter (/dev/x): …` names: for a route its table and its
+/// destination, which its id is made of.
+fn named(summary: &str) -> Option<String> {
+    let mut names = summary.split('(').skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    let first = names.next()?;
+    match names.next() {
+        Some(range) if summary.contains("Route in Route Table (") => {
+            Some(format!("{first}_{range}"))
+        }
+        _ => Some(first.to_owned()),
+    }
 }
 
 fn version(file: &Path) -> anyhow::Result<Version> {
@@ -239,4 +258,26 @@ fn moved(from: &Path, to: &Path) -> anyhow::Result<()> {
     }
     fs::copy(from, to).with_context(cannot)?;
     removed(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{kind_of, named};
+
+    #[test]
+    fn what_is_in_the_way_is_named_as_an_import_takes_it() {
+        let route = "api error RouteAlreadyExists: Route in Route Table (rtb-1) with destination (0.0.0.0/0) already exists";
+        assert_eq!(named(route).unwrap(), "rtb-1_0.0.0.0/0");
+        assert_eq!(named("creating SSM Parameter (/dev/x): it (is) there").unwrap(), "/dev/x");
+        assert_eq!(named("it exists"), None);
+    }
+
+    #[test]
+    fn the_type_is_told_from_modules_and_keys() {
+        for address in
+            ["aws_vpc.this", "module.a[\"b.c\"].aws_vpc.this", "module.a.aws_vpc.b[\"c.d[0]\"]"]
+        {
+            assert_eq!(kind_of(address).unwrap(), "aws_vpc", "{address}");
+        }
+    }
 }

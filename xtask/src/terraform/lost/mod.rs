@@ -276,3 +276,88 @@ fn part_of(arn: &str) -> Option<(&str, &str, &str)> {
     let (kind, id) = parts.nth(2)?.split_once(['/', ':'])?;
     Some((service, kind, id))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::{Owner, Ownership, Plan, creation, held, is_sought, part_of};
+
+    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_neighbour_in_the_same_account_is_another() {
+        let ours = Ownership { project: "supabase".to_owned(), environment: "dev".to_owned() };
+        let owner = |project, environment| {
+            ours.of(&tags(&[("Project", project), ("Environment", environment)]))
+        };
+        assert_eq!(owner("supabase", "dev"), Owner::Us);
+        assert_eq!(owner("supabase", "dev-eu"), Owner::Another);
+        assert_eq!(owner("shop", "dev"), Owner::Another);
+        assert_eq!(ours.of(&tags(&[("Environment", "dev")])), Owner::Another);
+        assert_eq!(ours.of(&tags(&[])), Owner::Another, "who puts no tag on it is not us");
+    }
+
+    fn plan(changes: &[(&str, Value)], state: &[(&str, Value)]) -> Plan {
+        let changes: Vec<Value> = changes
+            .iter()
+            .map(|(kind, after)| json!({"address": format!("{kind}.x"), "type": kind, "mode": "managed", "change": {"actions": ["create"], "after": after}}))
+            .collect();
+        let state: Vec<Value> = state
+            .iter()
+            .map(|(kind, values)| json!({"address": format!("{kind}.y"), "type": kind, "mode": "managed", "values": values}))
+            .collect();
+        let prior = json!({"values": {"root_module": {"resources": state}}});
+        Plan::parse(&json!({"resource_changes": changes, "prior_state": prior}).to_string())
+            .unwrap()
+    }
+
+    /// A creation and what the state has of the same are told apart by the same.
+    #[test]
+    fn a_creation_has_the_key_that_the_state_knows_it_by() {
+        for (kind, values, key) in [
+            ("aws_subnet", json!({"tags": {"Name": "supabase-dev-node-a"}}), "supabase-dev-node-a"),
+            ("aws_iam_role", json!({"name": "supabase-dev-node"}), "supabase-dev-node"),
+            (
+                "aws_route",
+                json!({"route_table_id": "rtb-1", "destination_cidr_block": "0.0.0.0/0"}),
+                "rtb-1_0.0.0.0/0",
+            ),
+            (
+                "aws_route_table_association",
+                json!({"route_table_id": "rtb-1", "subnet_id": "subnet-1"}),
+                "subnet-1/rtb-1",
+            ),
+            ("aws_eks_addon", json!({"cluster_name": "c", "addon_name": "a"}), "c:a"),
+            ("aws_kms_alias", json!({"name": "alias/a"}), "alias/a"),
+        ] {
+            let plan = plan(&[(kind, values.clone())], &[(kind, values)]);
+            assert_eq!(creation(&plan.resource_changes[0]).unwrap().key, key);
+            assert!(held(&plan).keys.contains(&(kind, key.to_owned())), "{kind}");
+        }
+        // Its table is only just made: nothing can be there yet.
+        let unknown = plan(&[("aws_route", json!({"destination_cidr_block": "0.0.0.0/0"}))], &[]);
+        assert_eq!(creation(&unknown.resource_changes[0]), None);
+    }
+
+    #[test]
+    fn what_is_put_there_again_is_not_looked_for() {
+        assert!(is_sought("aws_vpc") && is_sought("aws_s3_bucket"));
+        assert!(!is_sought("aws_s3_bucket_policy") && !is_sought("aws_unheard_of"));
+    }
+
+    #[test]
+    fn an_arn_names_service_kind_and_id() {
+        for (arn, part) in [
+            ("arn:aws:ec2:eu-west-1:1:vpc/vpc-1", ("ec2", "vpc", "vpc-1")),
+            ("arn:aws:rds:eu-west-1:1:pg:supabase-dev-1", ("rds", "pg", "supabase-dev-1")),
+        ] {
+            assert_eq!(part_of(arn), Some(part));
+        }
+        assert_eq!(part_of("arn:aws:s3:::bucket"), None);
+    }
+}
