@@ -50,6 +50,12 @@ resource "aws_eks_cluster" "this" {
     enabled = var.zonal_shift
   }
 
+  lifecycle {
+    # Only the request that makes a cluster has these; AWS does not tell them afterwards. A cluster that is taken over
+    # would be replaced for them.
+    ignore_changes = [access_config[0].bootstrap_cluster_creator_admin_permissions, bootstrap_self_managed_addons]
+  }
+
   depends_on = [
     aws_cloudwatch_log_group.control_plane,
     aws_iam_role_policy_attachment.control_plane,

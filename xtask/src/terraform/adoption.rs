@@ -152,10 +152,19 @@ impl Terraform {
     /// Why a plan is not to be applied: making what is in doubt would fail, or make a further one.
     fn blocked(&self, taking: &Taking) -> Option<Blocked> {
         let doubts = || taking.doubts.iter().chain(&taking.unfit);
-        let first = doubts().flat_map(|doubt| &doubt.ways).next()?;
         let told: Vec<String> = doubts().map(|doubt| self.told(doubt)).collect();
+        // Never a deletion: the plan tells it again, to whoever has looked.
+        let is_adoption = |way: &&Way| matches!(way, Way::Adopt(..));
+        let adoption = doubts().flat_map(|doubt| &doubt.ways).find(is_adoption);
+        let command = adoption.map_or_else(|| self.planning(), |way| self.way(way));
         let message = format!("{}; nothing was applied", told.join("; "));
-        Some(Blocked { message, command: self.way(first) })
+        (!told.is_empty()).then_some(Blocked { message, command })
+    }
+
+    /// The command line that shows the plan again.
+    fn planning(&self) -> String {
+        let Some((before, target)) = &self.mend else { return "terraform plan".to_owned() };
+        format!("{} plan {target}", before.trim_end_matches(" state"))
     }
 
     fn told(&self, doubt: &Doubt) -> String {
@@ -164,6 +173,12 @@ impl Terraform {
             Way::Delete(_) => format!("delete it: {}", self.way(way)),
         });
         let ways = ways.collect::<Vec<_>>().join(", or ");
+        if ways.is_empty() {
+            return format!(
+                "{}. It may hold data: compare the two before anything else",
+                doubt.sentence
+            );
+        }
         format!("{}. Look at it, then {ways}", doubt.sentence)
     }
 
@@ -208,7 +223,7 @@ fn unfit(plan: &Plan, one: &Adoption) -> Option<Doubt> {
             "AWS has {} {} with this environment's tags, which is not what {} is to be: it differs in `{path}`",
             one.kind, one.id, one.address
         ),
-        ways: vec![Way::Delete(lost::deletion(one.kind, &one.id))],
+        ways: lost::deletion(one.kind, &one.id).into_iter().collect(),
     })
 }
 

@@ -34,7 +34,7 @@ pub(super) enum Trail {
     Unsought,
 }
 
-/// A type, and how one of them is deleted; `{}` stands for its id.
+/// A type, and how one of them is deleted; `{}` stands for its id. Empty where a person has to think.
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) trail: Trail,
@@ -121,7 +121,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind(
         "aws_db_instance",
         Trail::Named(|values, _| named(values, "identifier", Thing::Database)),
-        "aws rds delete-db-instance --db-instance-identifier {}",
+        "",
     ),
     kind(
         "aws_db_subnet_group",
@@ -138,11 +138,7 @@ pub(super) const KINDS: &[Kind] = &[
         Trail::Named(budget),
         "aws budgets delete-budget --account-id <account> --budget-name <its name>",
     ),
-    kind(
-        "aws_eks_cluster",
-        Trail::Named(|values, _| of_cluster(values, None)),
-        "aws eks delete-cluster --name {}",
-    ),
+    kind("aws_eks_cluster", Trail::Named(|values, _| of_cluster(values, None)), ""),
     kind(
         "aws_eks_access_entry",
         Trail::Named(|values, _| of_cluster(values, Some(("access-entries", "principal_arn")))),

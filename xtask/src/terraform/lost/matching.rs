@@ -110,7 +110,7 @@ fn stray(found: &Found) -> Doubt {
         sentence: format!(
             "AWS has a second {kind} `{key}`, {id}, with this environment's tags, and the state has another one"
         ),
-        ways: vec![Way::Delete(deletion(kind, id))],
+        ways: deletion(kind, id).into_iter().collect(),
     }
 }
 
@@ -127,16 +127,17 @@ fn doubt(same: &[&Found], wanted: &[&Creation]) -> Doubt {
     let adopt = same
         .iter()
         .flat_map(|one| wanted.iter().map(|it| Way::Adopt(it.address.clone(), one.id.clone())));
-    let delete = same.iter().map(|one| Way::Delete(deletion(kind, &one.id)));
+    let delete = same.iter().filter_map(|one| deletion(kind, &one.id));
     Doubt {
         sentence: format!("AWS has {kind} `{key}` ({ids}), which {why}"),
         ways: adopt.chain(delete).collect(),
     }
 }
 
-/// The command that deletes it.
-pub(in crate::terraform) fn deletion(kind: &str, id: &str) -> String {
-    kinds::of(kind).map_or_else(String::new, |kind| kind.delete.replace("{}", &format!("'{id}'")))
+/// The command that deletes it; none for what holds data, which nobody is told to delete.
+pub(in crate::terraform) fn deletion(kind: &str, id: &str) -> Option<Way> {
+    let command = kinds::of(kind).map(|kind| kind.delete).filter(|command| !command.is_empty())?;
+    Some(Way::Delete(command.replace("{}", &format!("'{id}'"))))
 }
 
 #[cfg(test)]
@@ -196,6 +197,13 @@ mod tests {
         let verdict = judged(&creations, &theirs);
         assert_eq!((verdict.adoptions.len(), verdict.doubts.len()), (0, 1));
         assert!(verdict.doubts[0].sentence.contains("does not carry"), "{verdict:?}");
+    }
+
+    #[test]
+    fn nobody_is_told_to_delete_a_database_or_a_cluster() {
+        for kind in ["aws_db_instance", "aws_eks_cluster"] {
+            assert_eq!(deletion(kind, "supabase-dev"), None);
+        }
     }
 
     #[test]
