@@ -128,27 +128,19 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// What carries our tags, of the types that are made now.
+    /// What carries our tags: of the types that are made now, and a second one of any other.
     fn tagged(&self) -> anyhow::Result<Vec<Found>> {
         let mut places = BTreeMap::new();
-        for change in self.creations {
-            if let Some(kind) = kinds::of(&change.kind)
-                && let Trail::Tagged(service, part) = kind.trail
-            {
+        for kind in kinds::KINDS {
+            if let Trail::Tagged(service, part) = kind.trail {
                 places.entry((service, part)).or_insert_with(BTreeSet::new).insert(kind.name);
             }
         }
-        let mut listed = Vec::new();
-        if places.keys().any(|(service, _)| *service == "ec2") {
-            listed.extend(self.cloud.tagged_network("Environment", &self.ours.environment)?);
-        }
-        if places.keys().any(|(service, _)| *service != "ec2") {
-            let all = self.cloud.tagged_resources("Environment", &self.ours.environment)?;
-            listed.extend(
-                all.into_iter()
-                    .filter(|one| part_of(&one.arn).is_some_and(|(service, ..)| service != "ec2")),
-            );
-        }
+        // EC2 itself for its own: the index of tags is late.
+        let mut listed = self.cloud.tagged_network("Environment", &self.ours.environment)?;
+        let all = self.cloud.tagged_resources("Environment", &self.ours.environment)?;
+        let is_of_ec2 = |one: &Leftover| part_of(&one.arn).is_some_and(|(it, ..)| it == "ec2");
+        listed.extend(all.into_iter().filter(|one| !is_of_ec2(one)));
         let mut found = Vec::new();
         for one in listed {
             let Some((service, part, id)) = part_of(&one.arn) else { continue };
