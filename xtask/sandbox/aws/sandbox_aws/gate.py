@@ -16,8 +16,6 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from .requests import refusal
-
 FAULTS_PATH = "/sandbox/faults"
 #: How much of a traceback tells where Moto failed.
 FRAMES = 3
@@ -32,11 +30,14 @@ THROTTLED = {
 INSIDE = "HTTP_X_SANDBOX_INSIDE"
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+#: A request and its service, to the code and the sentence with which AWS refuses it, if it does.
+RefusalOf = Callable[[dict[str, Any], str | None], tuple[str, str] | None]
 
 
 class Gate:
-    def __init__(self, application: Callable) -> None:
+    def __init__(self, application: Callable, refusal_of: RefusalOf) -> None:
         self.application = application
+        self.refusal_of = refusal_of
         self.lock = threading.Lock()
         self.throttled: frozenset[str] = frozenset()
 
@@ -50,10 +51,11 @@ class Gate:
             status, code = THROTTLED.get(service, ("400 Bad Request", "ThrottlingException"))
             return _refuse(environ, start_response, code, "Rate exceeded (sandbox fault)", status)
         try:
-            refused = None if INSIDE in environ else refusal.of(environ, service)
+            refused = None if INSIDE in environ else self.refusal_of(environ, service)
             if refused:
-                print(f"{service}: {refused.message}", file=sys.stderr, flush=True)
-                return _refuse(environ, start_response, *refused)
+                code, message = refused
+                print(f"{service}: {message}", file=sys.stderr, flush=True)
+                return _refuse(environ, start_response, code, message)
             return self.application(environ, start_response)
         except Exception as error:
             # As a server error it would be repeated for minutes, always with the same end.

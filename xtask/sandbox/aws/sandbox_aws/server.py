@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 from . import account, signatures
 from .gate import Gate
 from .patching import around
+from .requests import refusal
 
 HOST = "127.0.0.1"
 PARENT_CHECK_SECONDS = 0.5
@@ -53,7 +54,7 @@ def serve(port: int) -> None:
     in the file SANDBOX_READY_FILE when that is set, else on standard output."""
     # The access log would show presigned queries, which are credentials.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    application = Gate(DomainDispatcherApplication(create_backend_app))
+    application = Gate(DomainDispatcherApplication(create_backend_app), refusal.of)
     server = make_server(HOST, port, application, threaded=True)
     key, secret = account.furnish()
     started = {"port": server.port, "access_key_id": key, "secret_access_key": secret}

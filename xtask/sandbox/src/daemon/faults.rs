@@ -113,7 +113,7 @@ mod tests {
     fn a_throttled_service_says_what_its_clients_send_again_after() {
         let script = r#"
 from gate import Gate
-gate = Gate(lambda environ, start: start("200 OK", []) or [b""])
+gate = Gate(lambda environ, start: start("200 OK", []) or [b""], lambda environ, service: None)
 gate.throttled = frozenset(["s3", "ec2", "eks"])
 for service in ["s3", "ec2", "eks", "rds"]:
     told = []
